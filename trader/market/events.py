@@ -1,0 +1,80 @@
+"""What happened in the market, as sessions hear it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from trader.ids import InstrumentId
+from trader.market.candle import Candle
+from trader.money import Price
+
+
+@dataclass(slots=True)
+class CandleUpdated:
+    """The forming bar as it stands now. Conflated: the newest per (instrument, timeframe) wins."""
+
+    candle: Candle
+
+
+@dataclass(slots=True)
+class CandleClosed:
+    """A final bar, new or replaced. Never dropped.
+
+    `previous_at` is the opened_at of the bar before it in the feed's own series (None: the first),
+    so that a reader whose newest bar is another one knows that it missed something.
+    `is_late`: decided so late that nothing may be traded on it (settled 6).
+    """
+
+    candle: Candle
+    previous_at: datetime | None
+    is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CandlesBackfilled:
+    """Bars that history gave for a gap, oldest first; they update state and are never traded on."""
+
+    candles: tuple[Candle, ...]
+    previous_at: datetime | None  # of the first
+
+
+@dataclass(slots=True)
+class PriceMoved:
+    """The newest price and the extremes since the last one delivered. Conflated by merging."""
+
+    instrument: InstrumentId
+    last: Price
+    high: Price
+    low: Price
+    since: datetime  # venue time of the oldest trade merged into it
+    happened_at: datetime  # venue time of `last`
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStale:
+    """The feed of this instrument says nothing although it should: entries stop, exits go on."""
+
+    instrument: InstrumentId
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFresh:
+    """The feed of this instrument speaks again."""
+
+    instrument: InstrumentId
+
+
+@dataclass(frozen=True, slots=True)
+class MarketOpened:
+    """The venue says that its market is open."""
+
+    happened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MarketClosed:
+    """The venue says that its market is closed: silence is then no stale feed; entries wait."""
+
+    happened_at: datetime
+    opens_at: datetime | None
