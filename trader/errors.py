@@ -2,19 +2,19 @@
 
 Expected outcomes are return types, bugs are assertions; neither is here.
 
-TraderError
-├── ConfigInvalid             the configuration cannot be used; carries every problem at once
-├── StoreError
-│   ├── StoreUnavailable      the database does not answer: the outcome of a write is unknown   retryable
-│   ├── StoreUnsafe           fsync or synchronous_commit is off, or the schema is newer: we refuse to trade
-│   └── Fenced                another daemon holds the account: nothing may be written or sent
-└── BrokerError
-    ├── BrokerUnreachable     nothing was sent                                                   retryable
-    ├── BrokerTimeout         sent, no answer: the outcome of a write is unknown
-    ├── BrokerRefused         a definitive refusal with the venue's own code
-    ├── BrokerAuthFailed      the keys are not accepted: the account stops and alarms
-    ├── RateLimited           wait `retry_after_s`                                               retryable
-    └── BrokerProtocolError   the venue said something we do not understand
+    TraderError
+    ├── ConfigInvalid            the configuration cannot be used; carries every problem at once
+    ├── StoreError
+    │   ├── StoreUnavailable     no answer from the database: a write's outcome is unknown
+    │   ├── StoreUnsafe          it would lose what it acknowledged, or its schema is too new
+    │   └── Fenced               another daemon holds the account: write nothing, send nothing
+    └── BrokerError
+        ├── BrokerUnreachable    nothing was sent
+        ├── BrokerTimeout        sent, no answer: a write's outcome is unknown
+        ├── BrokerRefused        a definitive refusal with the venue's own code
+        ├── BrokerAuthFailed     the keys are not accepted: the account stops and alarms
+        ├── RateLimited          wait `retry_after_s`
+        └── BrokerProtocolError  the venue said something we do not understand
 """
 
 from typing import ClassVar

@@ -59,7 +59,7 @@ def position_key(
     newest_execution_id: str,
     attempt: int,
 ) -> str:
-    """The cause key of an order derived from a position: two owners who see the same, make the same."""
+    """The cause key of a position-derived order: two owners who see the same make the same."""
     return "|".join((account_id, instrument, broker_qty, newest_execution_id, str(attempt)))
 
 

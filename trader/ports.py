@@ -13,7 +13,7 @@ from typing import Protocol
 
 from trader.accounts.account import Balance
 from trader.accounts.events import BalanceReported, FrameRefused, StreamConnected, StreamLost
-from trader.ids import BrokerOrderId, ClientOrderId, InstrumentId
+from trader.ids import AccountId, BrokerOrderId, ClientOrderId, InstrumentId, SessionId
 from trader.instants import Timeframe
 from trader.instrument import Instrument
 from trader.market.candle import Candle
@@ -232,7 +232,7 @@ class MarketFeed(Protocol):
     async def start(
         self, instruments: Sequence[InstrumentId], kind: FeedKind, sink: Callable[[FeedEvent], None]
     ) -> None:
-        """Subscribe and stay subscribed; returns at once. `FeedConnected` follows each subscription.
+        """Subscribe and stay subscribed; returns at once. `FeedConnected` follows each time.
 
         With `FeedKind.BARS` both trades (for prices; `TickReceived`) and bars are delivered, but
         candles must be made from the bars only.

@@ -17,9 +17,7 @@ class Durability(StrEnum):
 
     DATABASE = "DATABASE"
     SPOOL = "SPOOL"  # fsynced local file, replayed into the database later
-    MEMORY = (
-        "MEMORY"  # exits only, when database and spool both fail: critical, adopted later by id
-    )
+    MEMORY = "MEMORY"  # exits only, when both fail: critical, adopted later by its id
 
 
 @dataclass(frozen=True, slots=True)

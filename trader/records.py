@@ -28,7 +28,7 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class OrderEntry:
-    """Decision: an order, before it is sent. `expires_at_s`: host seconds; later it is DENIED."""
+    """Decision: an order, before it is sent."""
 
     order: Cleared[Order]
     fence: Fence

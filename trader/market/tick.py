@@ -9,7 +9,7 @@ from trader.money import Price, Quantity
 
 @dataclass(slots=True)
 class Tick:
-    """One trade. Made once per trade, so not frozen at run time; a house test forbids assignment."""
+    """One trade. Made by the thousand, so not frozen; a house test forbids assignment."""
 
     instrument: InstrumentId
     price: Price

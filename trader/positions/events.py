@@ -19,7 +19,7 @@ class BrokerPosition:
 
 @dataclass(frozen=True, slots=True)
 class PositionReported:
-    """The broker's position in the session's instrument. `asked_s`: host seconds at the question."""
+    """The broker's position in one instrument. `asked_s`: host seconds at the question."""
 
     account_id: AccountId
     instrument: InstrumentId
