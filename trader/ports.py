@@ -40,6 +40,8 @@ from trader.records import (
     Outcome,
     SessionRows,
 )
+from trader.session.events import StrategyDecided, StrategyFailed, StrategyReady
+from trader.session.strategy import StrategySpec, View
 
 # ---------------------------------------------------------------------------- broker: the account
 
@@ -353,4 +355,35 @@ class Ledger(Protocol):
 
     async def last_balance(self, account_id: AccountId) -> Balance | None:
         """The newest row, to compare with."""
+        ...
+
+
+# ------------------------------------------------------------------------------------- strategies
+
+
+class StrategyRunner(Protocol):
+    """Where strategies live: inline, or in host processes. Never raises for what user code does."""
+
+    async def start(self) -> None:
+        """Make ready (spawn hosts)."""
+        ...
+
+    async def stop(self) -> None:
+        """End every host."""
+        ...
+
+    async def open(
+        self, session_id: SessionId, spec: StrategySpec, candles: Sequence[Candle], rebuild: int
+    ) -> StrategyReady | StrategyFailed:
+        """Make the strategy anew and warm it up on the candles, oldest first, without deciding."""
+        ...
+
+    async def decide(
+        self, session_id: SessionId, candle: Candle, view: View, rebuild: int
+    ) -> StrategyDecided | StrategyFailed:
+        """Its decision on a new, final bar, within the runner's deadline."""
+        ...
+
+    async def close(self, session_id: SessionId) -> None:
+        """Forget it."""
         ...
