@@ -114,7 +114,7 @@ class DecisionEntry:
 
 @dataclass(frozen=True, slots=True)
 class CursorEntry:
-    """How far the account's executions were read; commits after the fills before it in the batch."""
+    """How far executions were read; commits after the fills that stand before it in the batch."""
 
     cursor: str
     fence: Fence
