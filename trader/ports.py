@@ -5,7 +5,7 @@ sandbox and the simulated ones included. A failed question is never an empty ans
 `... | QueryFailed` and raise nothing for what the network may do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +18,7 @@ from trader.instants import Timeframe
 from trader.instrument import Instrument
 from trader.market.candle import Candle
 from trader.market.tick import Tick
+from trader.money import Quantity
 from trader.orders.events import OrderAbsent, OrderFilled, OrderReported, QueryFailed
 from trader.orders.order import (
     Cancel,
@@ -347,6 +348,10 @@ class Ledger(Protocol):
         self, session_id: SessionId, account_id: AccountId, instrument: InstrumentId, epoch: int
     ) -> SessionRows:
         """Ensure the session's row, bump its incarnation, load its rows."""
+        ...
+
+    async def position_qtys(self, account_id: AccountId) -> Mapping[SessionId, Quantity]:
+        """The position rows of the account's sessions: the third column of a reconcile."""
         ...
 
     async def executions_cursor(self, account_id: AccountId) -> str | None:

@@ -170,6 +170,7 @@ class StoredOrder:
     reason_code: str
     applied_qty: Quantity  # the sum of its fills' rows
     pending_cancel: bool  # a cancel request's row exists and no answer was written
+    recorded_at: datetime  # the database's clock: budgets are counted from it
 
 
 @dataclass(frozen=True, slots=True)

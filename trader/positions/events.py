@@ -28,6 +28,7 @@ class PositionReported:
     mark: Price | None
     asked_s: float
     reported_at: datetime
+    database_qty: Quantity | None = None  # the position row, read after the answer; None: not read
 
 
 @dataclass(frozen=True, slots=True)
