@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trader.ids import InstrumentId
+from trader.instants import Timeframe
 from trader.market.candle import Candle
 from trader.money import Price
 
@@ -30,11 +31,28 @@ class CandleClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesOpened:
+    """Warm-up and live bars are stitched: every later bar comes as `CandleClosed`.
+
+    `is_complete`: False where history lagged and bars may be missing before the first live one.
+    """
+
+    instrument: InstrumentId
+    timeframe: Timeframe
+    candles: tuple[Candle, ...]  # oldest first; empty for a market without a past
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class CandlesBackfilled:
-    """Bars that history gave for a gap, oldest first; they update state and are never traded on."""
+    """Bars that history gave for a gap, oldest first; they update state and are never traded on.
+
+    They may repeat what is known. `is_complete`: False where history lagged and a hole may stay.
+    """
 
     candles: tuple[Candle, ...]
     previous_at: datetime | None  # of the first
+    is_complete: bool = True
 
 
 @dataclass(slots=True)
@@ -78,3 +96,10 @@ class MarketClosed:
 
     happened_at: datetime
     opens_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockUnknown:
+    """The venue did not say whether its market is open: entries wait, nothing else changes."""
+
+    cause: str
