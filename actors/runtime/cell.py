@@ -1,0 +1,382 @@
+"""A name and whoever bears it: the mailbox that stays, the incarnations that come and go.
+
+Owns: the life of one actor from factory to exit, and what happens to the message it crashed on.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pykka
+from pykka.messages import _ActorStop
+
+from actors.runtime.actor import Actor
+from actors.runtime.engine import Engine
+from actors.runtime.mailbox import Mail, Mailbox
+from actors.runtime.messages import (
+    ChildStatus,
+    DeadReason,
+    Exit,
+    ExitReason,
+    Lane,
+    OverloadChanged,
+    State,
+)
+from actors.runtime.pipes import contain
+from actors.runtime.run_queue import HandlerStuck
+from actors.runtime.specs import Child
+
+_CRASHES_COUNT_MAX = 3  # on one message; then it is poison and becomes a dead letter
+
+
+class Escalated(Exception):
+    """A supervisor's restarts are used up, and its children are down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """An incarnation has started; its mail is served from now on."""
+
+    name: str
+    incarnation: int
+
+
+class Cell:
+    """The body behind a name, or the place where it was and will be."""
+
+    __slots__ = (
+        "_hook",
+        "_hook_timer",
+        "_order",
+        "_report",
+        "_serves",
+        "_stop_mail",
+        "actor",
+        "child",
+        "children",
+        "engine",
+        "in_market",
+        "in_urgent",
+        "incarnation",
+        "is_overloaded",
+        "last_error",
+        "last_exit_reason",
+        "mailbox",
+        "name",
+        "restarts_count",
+        "state",
+    )
+
+    def __init__(self, engine: Engine, child: Child) -> None:
+        self.engine = engine
+        self.child = child
+        self.name = child.name
+        self.children: dict[str, Cell] | None = None  # of a supervisor; they outlive its body too
+        self.mailbox = Mailbox(engine.sorting)
+        self.actor: Actor | None = None
+        self.state = State.DOWN
+        self.incarnation = 0
+        self.restarts_count = 0
+        self.is_overloaded = False
+        self.last_exit_reason: ExitReason | None = None
+        self.last_error = ""
+        self.in_urgent = False
+        self.in_market = False
+        self._serves = False
+        self._order: Callable[[], None] | None = None  # start or stop, done in its next turn
+        self._report: Callable[[Up | Exit], None] = lambda _: None
+        self._hook: asyncio.Task[None] | None = None
+        self._hook_timer: asyncio.TimerHandle | None = None
+        self._stop_mail: Mail | None = None
+
+    # Mail
+
+    def put(self, mail: Mail) -> bool:
+        """Queue it and ask for a turn; what comes while nobody bears the name waits."""
+        try:
+            lane = self.mailbox.put(mail)
+        except Exception as error:
+            self.engine.bury(self.name, mail, DeadReason.UNSORTABLE, error)
+            return False
+        if self._serves:
+            self.engine.queue.add(self, lane)
+        if not self.is_overloaded and self.mailbox.depth_count > self.engine.mailbox_soft_limit:
+            self._set_overloaded(True)
+        return True
+
+    def turn(self) -> None:
+        """Do what was ordered, else serve one message."""
+        if self._order is not None:
+            order, self._order = self._order, None
+            order()
+        elif self._serves:
+            self._serve()
+        self._ask_for_turn()
+
+    def resync(self) -> None:
+        """Ask for a turn anew; the run-queue has been cleared."""
+        self.in_urgent = self.in_market = False
+        self.mailbox.recount()
+        self._ask_for_turn()
+
+    def _ask_for_turn(self) -> None:
+        if self._order is not None:
+            self.engine.queue.add(self, Lane.CONTROL)
+        elif self._serves:
+            lane = self.mailbox.lane()
+            if lane is not None:
+                self.engine.queue.add(self, lane)
+
+    def _serve(self) -> None:
+        mail = self.mailbox.take()
+        if mail is None:
+            return
+        reply_to = mail.reply_to
+        if mail.incarnation and mail.incarnation != self.incarnation:
+            self._drop_stale(mail)
+        elif reply_to is not None and reply_to.done():
+            self.engine.count("expired_asks")  # its asker was told TimeoutError, so it is not done
+        elif type(mail.message) is _ActorStop:
+            self._stop_mail = mail
+            self.stop(ExitReason.NORMAL)
+        else:
+            assert self.actor is not None
+            try:
+                answer = self.actor._handle_receive(mail.message)
+            except BaseException as error:
+                self._crashed(mail, error)
+                return
+            if reply_to is not None:
+                reply_to.succeed(answer)
+        if self.is_overloaded and self.mailbox.depth_count * 2 <= self.engine.mailbox_soft_limit:
+            self._set_overloaded(False)
+
+    def _drop_stale(self, mail: Mail) -> None:
+        """It was meant for an incarnation that has ended."""
+        self.engine.count("stale")
+        if type(mail.message) is _ActorStop:
+            if mail.reply_to is not None:
+                mail.reply_to.succeed(None)
+        else:
+            mail.refuse(pykka.ActorDeadError(f"{self.name} was restarted"))
+
+    def _set_overloaded(self, is_overloaded: bool) -> None:
+        self.is_overloaded = is_overloaded
+        self.engine.count("overloads" if is_overloaded else "overloads_cleared")
+        self.engine.notify(OverloadChanged(self.name, is_overloaded, self.mailbox.depth_count))
+
+    # Life
+
+    def start(
+        self,
+        factory: Callable[[], Actor],
+        report: Callable[[Up | Exit], None],
+    ) -> None:
+        """Make the next incarnation, in a turn of its own; `report` hears how it goes."""
+        self.state = State.STARTING
+        self._report = report
+        self._order = partial(self._begin, factory)
+        self._ask_for_turn()
+
+    def stop(self, reason: ExitReason = ExitReason.SHUTDOWN) -> None:
+        """End it in order, in a turn of its own; without effect on one that is down already."""
+        if self.state is State.QUARANTINED:
+            self.state = State.DOWN
+        elif self.state is State.STARTING and not (
+            self.actor is not None and self.actor.is_served_in_hooks
+        ):
+            self._down(reason)
+        elif self.state in (State.STARTING, State.RUNNING):
+            self._cancel_hook()
+            assert self.actor is not None
+            self.state = State.STOPPING
+            self._serves = self.actor.is_served_in_hooks
+            self._order = partial(self._wind_down, reason)
+            self._ask_for_turn()
+
+    def kill(self) -> None:
+        """End it now, without its on_stop."""
+        if self.state is State.QUARANTINED:
+            self.state = State.DOWN
+        elif self.state is not State.DOWN:
+            self._down(ExitReason.KILLED)
+
+    def quarantine(self) -> None:
+        """It stays down until it is restarted by hand; its mail is kept."""
+        self.state = State.QUARANTINED
+
+    def close(self) -> None:
+        """Give up the name for good; what still waits becomes dead letters."""
+        for cell in reversed(tuple((self.children or {}).values())):
+            cell.close()
+        self.kill()
+        self.engine.boxes.pop(self.name, None)
+        while (mail := self.mailbox.take()) is not None:
+            if mail.incarnation:
+                self._drop_stale(mail)
+            else:
+                self.engine.bury(self.name, mail, DeadReason.NAME_CLOSED)
+
+    def status(self) -> ChildStatus:
+        """How it stands now, its children included."""
+        return ChildStatus(
+            name=self.name,
+            actor_class=type(self.actor).__name__ if self.actor is not None else "",
+            state=self.state,
+            incarnation=self.incarnation,
+            mailbox_depth_count=self.mailbox.depth_count,
+            is_overloaded=self.is_overloaded,
+            restarts_count=self.restarts_count,
+            last_exit_reason=self.last_exit_reason,
+            last_error=self.last_error,
+            children=tuple(cell.status() for cell in (self.children or {}).values()),
+        )
+
+    def _begin(self, factory: Callable[[], Actor]) -> None:
+        self.incarnation += 1
+        try:
+            self.actor = actor = factory()
+            actor.runtime = self.engine
+            actor.name = self.name
+            actor.incarnation = self.incarnation
+            actor.address = self.engine.address(self.name)
+            if not actor.actor_inbox.is_bound:
+                pykka.ActorRegistry.register(actor.actor_ref)
+                actor.actor_inbox.bind(self.engine, self.name, self.incarnation)
+            self._serves = actor.is_served_in_hooks
+            waiting = actor.on_start()
+        except BaseException as error:
+            self._start_failed(error)
+            return
+        if waiting is None:
+            self._began(None)
+        else:
+            self._wait_for(waiting, self.child.start_timeout_s, self._began)
+
+    def _began(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._start_failed(error)
+            return
+        self.state = State.RUNNING
+        self._serves = True
+        self._report(Up(self.name, self.incarnation))
+        self._ask_for_turn()
+
+    def _start_failed(self, error: BaseException) -> None:
+        if isinstance(error, HandlerStuck):
+            reason = ExitReason.STUCK
+        elif isinstance(error, HookTimeout):
+            reason = ExitReason.START_TIMEOUT
+        else:
+            reason = ExitReason.START_FAILED
+        self._down(reason, error)
+
+    def _wind_down(self, reason: ExitReason) -> None:
+        assert self.actor is not None
+        try:
+            waiting = self.actor.on_stop()
+        except BaseException as error:
+            self._down(reason, error)
+            return
+        if waiting is None:
+            self._down(reason)
+        else:
+            self._wait_for(waiting, self.child.stop_timeout_s, partial(self._down, reason))
+
+    def _crashed(self, mail: Mail, error: BaseException) -> None:
+        """One policy for tell and ask, for Exception and BaseException."""
+        mail.crashes_count += 1
+        if type(mail.message) in self.engine.never_again:
+            self.engine.lose(mail.message, error)
+            self.engine.bury(self.name, mail, DeadReason.NEVER_AGAIN, error)
+        elif mail.reply_to is not None:
+            mail.refuse(error)  # the asker knows and decides: not served again behind its back
+        elif mail.incarnation:
+            pass  # a timer or an outcome of this incarnation: nothing to its successor
+        elif mail.crashes_count >= _CRASHES_COUNT_MAX:
+            self.engine.bury(self.name, mail, DeadReason.POISON, error)
+        else:
+            self.mailbox.put_back(mail)
+        reason = ExitReason.CRASH
+        if isinstance(error, HandlerStuck):
+            reason = ExitReason.STUCK
+        elif isinstance(error, Escalated):
+            reason = ExitReason.ESCALATED
+        self._down(reason, error, mail)
+
+    def _down(
+        self, reason: ExitReason, error: BaseException | None = None, mail: Mail | None = None
+    ) -> None:
+        self._cancel_hook()
+        self._order = None
+        self._serves = False
+        actor, self.actor = self.actor, None
+        if actor is not None:
+            actor.forget_reminders()
+            actor.actor_stopped.set()
+            pykka.ActorRegistry.unregister(actor.actor_ref)
+            if reason not in (ExitReason.NORMAL, ExitReason.SHUTDOWN):
+                try:
+                    if error is None:
+                        actor.on_failure(None, None, None)
+                    else:
+                        actor.on_failure(type(error), error, error.__traceback__)
+                except BaseException as failure:
+                    self.engine.complain(f"on_failure of {self.name} failed", failure)
+        self.state = State.DOWN
+        self.last_exit_reason = reason
+        self.last_error = "" if error is None else f"{type(error).__name__}: {error}"
+        if self._stop_mail is not None and self._stop_mail.reply_to is not None:
+            self._stop_mail.reply_to.succeed(None)
+        self._stop_mail = None
+        if isinstance(error, HandlerStuck):
+            self.engine.resync()
+        end = Exit(
+            name=self.name,
+            incarnation=self.incarnation,
+            reason=reason,
+            error=error,
+            message=None if mail is None else mail.message,
+            is_repeat=mail is not None and mail.crashes_count > 1,
+        )
+        self.engine.count(f"exits_{reason.lower()}")
+        self.engine.notify(end)
+        self._report(end)
+
+    # Hooks that are coroutines
+
+    def _wait_for(
+        self,
+        waiting: Awaitable[None],
+        timeout_s: float,
+        ended: Callable[[BaseException | None], None],
+    ) -> None:
+        task = self._hook = self.engine.loop.create_task(contain(waiting))
+
+        def hook_ended(task: asyncio.Task[None]) -> None:
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            if self._hook is task:
+                self._cancel_hook()
+                ended(error)
+
+        def late() -> None:
+            if self._hook is task:
+                self._cancel_hook()
+                ended(HookTimeout(f"not done in {timeout_s} s"))
+
+        task.add_done_callback(hook_ended)
+        if math.isfinite(timeout_s):
+            self._hook_timer = self.engine.loop.call_later(timeout_s, late)
+
+    def _cancel_hook(self) -> None:
+        if self._hook_timer is not None:
+            self._hook_timer.cancel()
+        if self._hook is not None:
+            self._hook.cancel()
+        self._hook = self._hook_timer = None
+
+
+class HookTimeout(TimeoutError):
+    """An on_start or on_stop took longer than its child allows."""

@@ -1,0 +1,156 @@
+"""The run-queue: which name is served next, urgent ones first, in slices that leave room for I/O.
+
+Both are needed (measured): the urgent lane saves the fills from a burst of bars, the budget saves
+the sockets.  Owns: the order of turns, and the meeting point with the watchdog's thread.
+"""
+
+import ctypes
+import threading
+from asyncio import AbstractEventLoop
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Protocol
+
+from actors.runtime.messages import Lane
+
+
+class HandlerStuck(BaseException):
+    """The watchdog interrupted this handler: it held the loop for too long."""
+
+
+class Runnable(Protocol):
+    """What can be given a turn."""
+
+    name: str
+    in_urgent: bool
+    in_market: bool
+
+    def turn(self) -> None:
+        """Serve one message or one order."""
+
+
+class RunQueue:
+    """Gives turns to whoever has something to do, one at a time, on the loop's thread."""
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        budget_s: float,
+        pick: Callable[[Sequence[Runnable]], int] | None,
+        resync: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._budget_s = budget_s
+        self._pick = pick
+        self._resync = resync
+        self._urgent: deque[Runnable] = deque()
+        self._market: deque[Runnable] = deque()
+        self._is_scheduled = False
+        self._is_interrupt_announced = False
+        self._gate = threading.Lock()
+        self.thread_id = threading.get_ident()
+        self.turns_count = 0
+        self.strays_count = 0
+        self.current: Runnable | None = None
+
+    def add(self, runnable: Runnable, lane: Lane) -> None:
+        """Give it a turn; it stands in each of the two queues at most once."""
+        if lane is Lane.MARKET:
+            if runnable.in_market:
+                return
+            runnable.in_market = True
+            self._market.append(runnable)
+        else:
+            if runnable.in_urgent:
+                return
+            runnable.in_urgent = True
+            self._urgent.append(runnable)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._slice)
+
+    def clear(self) -> None:
+        """Forget who waits; whoever has something to do must be added again."""
+        self._urgent.clear()
+        self._market.clear()
+
+    def _slice(self) -> None:
+        self._is_scheduled = False
+        try:
+            if self._pick is None:
+                self._serve_for_budget()
+            else:
+                self._serve_one(self._pick)
+        except HandlerStuck:
+            # It came a moment late and hit the queue instead of the handler.
+            self.strays_count += 1
+            self._resync()
+        finally:
+            self.current = None
+            self._settle()
+            if (self._urgent or self._market) and not self._is_scheduled:
+                self._is_scheduled = True
+                self._loop.call_soon(self._slice)
+
+    def _serve_for_budget(self) -> None:
+        urgent, market = self._urgent, self._market
+        ends_at = perf_counter() + self._budget_s
+        while True:
+            if urgent:
+                runnable = urgent.popleft()
+                runnable.in_urgent = False
+            elif market:
+                runnable = market.popleft()
+                runnable.in_market = False
+            else:
+                return
+            self.turns_count += 1
+            self.current = runnable
+            runnable.turn()
+            self.current = None
+            if self._is_interrupt_announced:
+                self._settle()
+            if perf_counter() >= ends_at:
+                return
+
+    def _serve_one(self, pick: Callable[[Sequence[Runnable]], int]) -> None:
+        """One turn, to whom the simulation picks: every order that may happen does, by seed."""
+        queue = self._urgent or self._market
+        if not queue:
+            return
+        index = pick(queue)
+        runnable = queue[index]
+        del queue[index]
+        if queue is self._urgent:
+            runnable.in_urgent = False
+        else:
+            runnable.in_market = False
+        self.turns_count += 1
+        runnable.turn()
+
+    # The watchdog's thread announces, then looks whether the handler still runs; the loop's thread
+    # ends the handler, then looks whether something is announced. So whichever way the two meet,
+    # an interrupt is either delivered inside the handler or taken back before the next one.
+
+    def interrupt(self, turn: int) -> bool:
+        """From another thread: raise HandlerStuck in the handler of that turn if it still runs."""
+        with self._gate:
+            self._is_interrupt_announced = True
+            if self.turns_count != turn or self.current is None:
+                self._is_interrupt_announced = False
+                return False
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self.thread_id), ctypes.py_object(HandlerStuck)
+            )
+            return True
+
+    def _settle(self) -> None:
+        """Take back an interrupt that was announced and has not been delivered."""
+        while self._is_interrupt_announced:
+            try:
+                with self._gate:
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread_id), None)
+                    self._is_interrupt_announced = False
+            except HandlerStuck:
+                self.strays_count += 1
