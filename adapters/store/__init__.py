@@ -1,0 +1,1 @@
+"""The store: PostgreSQL behind the journal, the ledger and the read models."""
