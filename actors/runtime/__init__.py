@@ -24,7 +24,8 @@ from actors.runtime.messages import (
 )
 from actors.runtime.run_queue import HandlerStuck
 from actors.runtime.runtime import Runtime, StartFailed
-from actors.runtime.simulation import NothingLeft, SimulatedLoop, SimulationHost
+from actors.runtime.simulated_loop import NothingLeft, SimulatedLoop
+from actors.runtime.simulation import SimulationHost
 from actors.runtime.specs import (
     Backoff,
     Child,

@@ -3,8 +3,6 @@
 Owns: the life of one actor from factory to exit, and what happens to the message it crashed on.
 """
 
-import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +11,9 @@ import pykka
 from pykka.messages import _ActorStop
 
 from actors.runtime.actor import Actor
+from actors.runtime.body import disembody, embody, tell_of_failure
 from actors.runtime.engine import Engine
+from actors.runtime.hook import Hook, HookTimeout
 from actors.runtime.mailbox import Mail, Mailbox
 from actors.runtime.messages import (
     ChildStatus,
@@ -24,7 +24,6 @@ from actors.runtime.messages import (
     OverloadChanged,
     State,
 )
-from actors.runtime.pipes import contain
 from actors.runtime.run_queue import HandlerStuck
 from actors.runtime.specs import Child
 
@@ -46,34 +45,21 @@ class Up:
 class Cell:
     """The body behind a name, or the place where it was and will be."""
 
+    # fmt: off
     __slots__ = (
-        "_hook",
-        "_hook_timer",
-        "_order",
-        "_report",
-        "_serves",
-        "_stop_mail",
-        "actor",
-        "child",
-        "children",
-        "engine",
-        "in_market",
-        "in_urgent",
-        "incarnation",
-        "is_overloaded",
-        "last_error",
-        "last_exit_reason",
-        "mailbox",
-        "name",
-        "restarts_count",
-        "state",
+        "_hook", "_order", "_report", "_serves", "_stop_mail", "actor", "child", "children",
+        "engine", "in_market", "in_urgent", "incarnation", "is_overloaded", "last_error",
+        "last_exit_reason", "mailbox", "name", "restarts_count", "state",
     )
+    # fmt: on
 
-    def __init__(self, engine: Engine, child: Child) -> None:
+    def __init__(
+        self, engine: Engine, child: Child, children: "dict[str, Cell] | None" = None
+    ) -> None:
         self.engine = engine
         self.child = child
+        self.children = children  # of a supervisor; they outlive its body
         self.name = child.name
-        self.children: dict[str, Cell] | None = None  # of a supervisor; they outlive its body too
         self.mailbox = Mailbox(engine.sorting)
         self.actor: Actor | None = None
         self.state = State.DOWN
@@ -86,9 +72,8 @@ class Cell:
         self.in_market = False
         self._serves = False
         self._order: Callable[[], None] | None = None  # start or stop, done in its next turn
-        self._report: Callable[[Up | Exit], None] = lambda _: None
-        self._hook: asyncio.Task[None] | None = None
-        self._hook_timer: asyncio.TimerHandle | None = None
+        self._report: Callable[[Up | Exit], None] | None = None
+        self._hook: Hook | None = None
         self._stop_mail: Mail | None = None
 
     # Mail
@@ -167,13 +152,26 @@ class Cell:
         self.engine.count("overloads" if is_overloaded else "overloads_cleared")
         self.engine.notify(OverloadChanged(self.name, is_overloaded, self.mailbox.depth_count))
 
+    def _crashed(self, mail: Mail, error: BaseException) -> None:
+        """One policy for tell and ask, for Exception and BaseException."""
+        mail.crashes_count += 1
+        if type(mail.message) in self.engine.never_again:
+            self.engine.lose(mail.message, error)
+            self.engine.bury(self.name, mail, DeadReason.NEVER_AGAIN, error)
+        elif mail.reply_to is not None:
+            mail.refuse(error)  # the asker knows and decides: not served again behind its back
+        elif mail.incarnation:
+            pass  # a timer or an outcome of this incarnation: nothing to its successor
+        elif mail.crashes_count >= _CRASHES_COUNT_MAX:
+            self.engine.bury(self.name, mail, DeadReason.POISON, error)
+        else:
+            self.mailbox.put_back(mail)
+        reason = ExitReason.ESCALATED if isinstance(error, Escalated) else ExitReason.CRASH
+        self._down(reason, error, mail)
+
     # Life
 
-    def start(
-        self,
-        factory: Callable[[], Actor],
-        report: Callable[[Up | Exit], None],
-    ) -> None:
+    def start(self, factory: Callable[[], Actor], report: Callable[[Up | Exit], None]) -> None:
         """Make the next incarnation, in a turn of its own; `report` hears how it goes."""
         self.state = State.STARTING
         self._report = report
@@ -184,17 +182,17 @@ class Cell:
         """End it in order, in a turn of its own; without effect on one that is down already."""
         if self.state is State.QUARANTINED:
             self.state = State.DOWN
-        elif self.state is State.STARTING and not (
-            self.actor is not None and self.actor.is_served_in_hooks
+        elif self.actor is not None and (
+            self.state is State.RUNNING
+            or (self.state is State.STARTING and self.actor.is_served_in_hooks)
         ):
-            self._down(reason)
-        elif self.state in (State.STARTING, State.RUNNING):
-            self._cancel_hook()
-            assert self.actor is not None
+            self._end_hook()
             self.state = State.STOPPING
             self._serves = self.actor.is_served_in_hooks
             self._order = partial(self._wind_down, reason)
             self._ask_for_turn()
+        elif self.state is State.STARTING:
+            self._down(reason)
 
     def kill(self) -> None:
         """End it now, without its on_stop."""
@@ -237,41 +235,24 @@ class Cell:
     def _begin(self, factory: Callable[[], Actor]) -> None:
         self.incarnation += 1
         try:
-            self.actor = actor = factory()
-            actor.runtime = self.engine
-            actor.name = self.name
-            actor.incarnation = self.incarnation
-            actor.address = self.engine.address(self.name)
-            if not actor.actor_inbox.is_bound:
-                pykka.ActorRegistry.register(actor.actor_ref)
-                actor.actor_inbox.bind(self.engine, self.name, self.incarnation)
-            self._serves = actor.is_served_in_hooks
-            waiting = actor.on_start()
+            self.actor = embody(factory, self.engine, self.name, self.incarnation)
+            self._serves = self.actor.is_served_in_hooks
+            waiting = self.actor.on_start()
         except BaseException as error:
-            self._start_failed(error)
+            self._down(ExitReason.START_FAILED, error)
             return
-        if waiting is None:
-            self._began(None)
-        else:
-            self._wait_for(waiting, self.child.start_timeout_s, self._began)
+        self._after(waiting, self.child.start_timeout_s, self._began)
 
     def _began(self, error: BaseException | None) -> None:
         if error is not None:
-            self._start_failed(error)
+            late = isinstance(error, HookTimeout)
+            self._down(ExitReason.START_TIMEOUT if late else ExitReason.START_FAILED, error)
             return
         self.state = State.RUNNING
         self._serves = True
-        self._report(Up(self.name, self.incarnation))
+        if self._report is not None:
+            self._report(Up(self.name, self.incarnation))
         self._ask_for_turn()
-
-    def _start_failed(self, error: BaseException) -> None:
-        if isinstance(error, HandlerStuck):
-            reason = ExitReason.STUCK
-        elif isinstance(error, HookTimeout):
-            reason = ExitReason.START_TIMEOUT
-        else:
-            reason = ExitReason.START_FAILED
-        self._down(reason, error)
 
     def _wind_down(self, reason: ExitReason) -> None:
         assert self.actor is not None
@@ -280,59 +261,44 @@ class Cell:
         except BaseException as error:
             self._down(reason, error)
             return
-        if waiting is None:
-            self._down(reason)
-        else:
-            self._wait_for(waiting, self.child.stop_timeout_s, partial(self._down, reason))
+        self._after(waiting, self.child.stop_timeout_s, partial(self._down, reason))
 
-    def _crashed(self, mail: Mail, error: BaseException) -> None:
-        """One policy for tell and ask, for Exception and BaseException."""
-        mail.crashes_count += 1
-        if type(mail.message) in self.engine.never_again:
-            self.engine.lose(mail.message, error)
-            self.engine.bury(self.name, mail, DeadReason.NEVER_AGAIN, error)
-        elif mail.reply_to is not None:
-            mail.refuse(error)  # the asker knows and decides: not served again behind its back
-        elif mail.incarnation:
-            pass  # a timer or an outcome of this incarnation: nothing to its successor
-        elif mail.crashes_count >= _CRASHES_COUNT_MAX:
-            self.engine.bury(self.name, mail, DeadReason.POISON, error)
+    def _after(
+        self,
+        waiting: Awaitable[None] | None,
+        timeout_s: float,
+        then: Callable[[BaseException | None], None],
+    ) -> None:
+        if waiting is None:
+            then(None)
         else:
-            self.mailbox.put_back(mail)
-        reason = ExitReason.CRASH
-        if isinstance(error, HandlerStuck):
-            reason = ExitReason.STUCK
-        elif isinstance(error, Escalated):
-            reason = ExitReason.ESCALATED
-        self._down(reason, error, mail)
+            self._hook = Hook(self.engine.loop, waiting, timeout_s, then)
+
+    def _end_hook(self) -> None:
+        if self._hook is not None:
+            self._hook.cancel()
+            self._hook = None
 
     def _down(
         self, reason: ExitReason, error: BaseException | None = None, mail: Mail | None = None
     ) -> None:
-        self._cancel_hook()
+        self._end_hook()
         self._order = None
         self._serves = False
         actor, self.actor = self.actor, None
+        if isinstance(error, HandlerStuck):
+            reason = ExitReason.STUCK
+            self.engine.resync()
         if actor is not None:
-            actor.forget_reminders()
-            actor.actor_stopped.set()
-            pykka.ActorRegistry.unregister(actor.actor_ref)
+            disembody(actor)
             if reason not in (ExitReason.NORMAL, ExitReason.SHUTDOWN):
-                try:
-                    if error is None:
-                        actor.on_failure(None, None, None)
-                    else:
-                        actor.on_failure(type(error), error, error.__traceback__)
-                except BaseException as failure:
-                    self.engine.complain(f"on_failure of {self.name} failed", failure)
+                tell_of_failure(actor, error, self.engine)
         self.state = State.DOWN
         self.last_exit_reason = reason
         self.last_error = "" if error is None else f"{type(error).__name__}: {error}"
         if self._stop_mail is not None and self._stop_mail.reply_to is not None:
             self._stop_mail.reply_to.succeed(None)
         self._stop_mail = None
-        if isinstance(error, HandlerStuck):
-            self.engine.resync()
         end = Exit(
             name=self.name,
             incarnation=self.incarnation,
@@ -343,40 +309,5 @@ class Cell:
         )
         self.engine.count(f"exits_{reason.lower()}")
         self.engine.notify(end)
-        self._report(end)
-
-    # Hooks that are coroutines
-
-    def _wait_for(
-        self,
-        waiting: Awaitable[None],
-        timeout_s: float,
-        ended: Callable[[BaseException | None], None],
-    ) -> None:
-        task = self._hook = self.engine.loop.create_task(contain(waiting))
-
-        def hook_ended(task: asyncio.Task[None]) -> None:
-            error = asyncio.CancelledError() if task.cancelled() else task.exception()
-            if self._hook is task:
-                self._cancel_hook()
-                ended(error)
-
-        def late() -> None:
-            if self._hook is task:
-                self._cancel_hook()
-                ended(HookTimeout(f"not done in {timeout_s} s"))
-
-        task.add_done_callback(hook_ended)
-        if math.isfinite(timeout_s):
-            self._hook_timer = self.engine.loop.call_later(timeout_s, late)
-
-    def _cancel_hook(self) -> None:
-        if self._hook_timer is not None:
-            self._hook_timer.cancel()
-        if self._hook is not None:
-            self._hook.cancel()
-        self._hook = self._hook_timer = None
-
-
-class HookTimeout(TimeoutError):
-    """An on_start or on_stop took longer than its child allows."""
+        if self._report is not None:
+            self._report(end)

@@ -1,0 +1,227 @@
+"""A seeded event loop in virtual time, on which the very same actors run.
+
+Everything that may happen at one instant happens in an order the seed picks, so a thousand seeds
+are a thousand interleavings, and one seed is the same one again, on any machine.  No thread, no
+socket, no real time: code that needs one of them fails at once.
+"""
+
+import asyncio
+import hashlib
+import heapq
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import contextmanager
+from contextvars import Context
+from typing import Any, TypeVar, TypeVarTuple, Unpack
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+_FOREVER = float("inf")
+
+
+class NothingLeft(RuntimeError):
+    """What was awaited can never happen: nothing is ready and no timer is set."""
+
+
+class SimulatedLoop(asyncio.AbstractEventLoop):
+    """An asyncio event loop whose time stands still while anything is ready."""
+
+    def __init__(self, seed: int | str) -> None:
+        self._chance = random.Random(f"loop {seed}")
+        self._time = 0.0
+        self._ready: list[asyncio.Handle] = []
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers_count = 0
+        self._tasks_count = 0
+        self._is_running = False
+        self._is_stopping = False
+        self._is_closed = False
+        self._exception_handler: Callable[..., Any] | None = None
+        self._failures: list[BaseException] = []
+        self._digest = hashlib.sha256()
+        self.on_trace: Callable[[str], None] | None = None
+
+    # What drives it
+
+    def run_until_idle(self) -> None:
+        """Run all that is ready at this instant; time does not move."""
+        self.run_for(0.0)
+
+    def run_for(self, duration_s: float) -> None:
+        """Run all that falls into that much time from now; it is then that much later."""
+        until = self._time + duration_s
+        with self._running():
+            while not self._is_stopping and self._step(until):
+                pass
+            if not self._is_stopping:
+                self._time = until
+
+    def run_until_complete(self, future: Awaitable[T]) -> T:  # type: ignore[override]
+        """Run until it is done, however long that takes."""
+        task = asyncio.ensure_future(future, loop=self)
+        with self._running():
+            while not task.done():
+                if not self._step(_FOREVER):
+                    raise NothingLeft(f"nothing left that could complete {task!r}")
+        return task.result()
+
+    def run_forever(self) -> None:
+        """Run until stopped, or until nothing is left that could happen."""
+        with self._running():
+            while not self._is_stopping and self._step(_FOREVER):
+                pass
+
+    def stop(self) -> None:
+        """Let the run end after the callback that runs now."""
+        self._is_stopping = True
+
+    # The trace
+
+    def note(self, what: str) -> None:
+        """Put a line into the trace, with the time."""
+        line = f"{self._time!r} {what}"
+        self._digest.update(line.encode())
+        if self.on_trace is not None:
+            self.on_trace(line)
+
+    @property
+    def trace_hash(self) -> str:
+        """A digest of all that happened so far, in order: the same for the same seed."""
+        return self._digest.hexdigest()
+
+    def pick_index(self, count: int) -> int:
+        """Pick one of so many."""
+        return self._chance.randrange(count)
+
+    # What asyncio asks of a loop
+
+    def time(self) -> float:
+        """Virtual seconds since the start."""
+        return self._time
+
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Call back at this instant, in an order among the others that the seed picks."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    call_soon_threadsafe = call_soon
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call back after that much virtual time."""
+        return self.call_at(self._time + max(0.0, delay), callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call back at that virtual time."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timers_count += 1
+        heapq.heappush(self._timers, (when, self._timers_count, timer))
+        return timer
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        """A future of this loop."""
+        return asyncio.Future(loop=self)
+
+    def create_task(  # type: ignore[override]
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+    ) -> "asyncio.Task[T]":
+        """A task of this loop, named by what it runs and its number here."""
+        self._tasks_count += 1
+        label = name or f"{getattr(coro, '__qualname__', 'task')}#{self._tasks_count}"
+        return asyncio.Task(coro, loop=self, name=label, context=context)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """An error nobody took: to the handler that is set, else the run raises it."""
+        if self._exception_handler is not None:
+            self._exception_handler(self, context)
+        else:
+            self._failures.append(context.get("exception") or RuntimeError(context["message"]))
+
+    def set_exception_handler(self, handler: Callable[..., Any] | None) -> None:
+        """Where errors go that nobody took."""
+        self._exception_handler = handler
+
+    def is_running(self) -> bool:
+        """Whether it runs now."""
+        return self._is_running
+
+    def is_closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._is_closed
+
+    def close(self) -> None:
+        """Forget all that has not happened."""
+        self._is_closed = True
+        self._ready.clear()
+        self._timers.clear()
+
+    def get_debug(self) -> bool:
+        """Never."""
+        return False
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """A cancelled timer is left in the heap and skipped when its time comes."""
+
+    # One callback
+
+    @contextmanager
+    def _running(self) -> Generator[None]:
+        self._is_stopping = False
+        self._is_running = True
+        asyncio._set_running_loop(self)
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(None)
+            self._is_running = False
+
+    def _step(self, until: float) -> bool:
+        """Run one callback, moving the time if none is ready; False: none before `until`."""
+        while not self._ready:
+            while self._timers and self._timers[0][2].cancelled():
+                heapq.heappop(self._timers)
+            if not self._timers or self._timers[0][0] > until:
+                return False
+            self._time = max(self._time, self._timers[0][0])
+            while self._timers and self._timers[0][0] <= self._time:
+                self._ready.append(heapq.heappop(self._timers)[2])
+        ready = self._ready
+        index = self._chance.randrange(len(ready)) if len(ready) > 1 else 0
+        ready[index], ready[-1] = ready[-1], ready[index]
+        handle = ready.pop()
+        if not handle.cancelled():
+            self.note(_label(handle))
+            handle._run()
+            if self._failures:
+                raise self._failures.pop(0)
+        return True
+
+
+def _label(handle: asyncio.Handle) -> str:
+    """What a callback is, by names only: no address, no hash, no global counter."""
+    callback: Any = handle._callback  # type: ignore[attr-defined]
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, asyncio.Task):
+        return owner.get_name()
+    return getattr(callback, "__qualname__", type(callback).__name__)
