@@ -2,61 +2,34 @@
 
 Every key names its unit, every limit has a default, and the reason for each default stands beside
 it in `config.toml`. Secrets are never here: only the name of the file or variable that holds one.
-An empty string means "not set"; the table of what is then taken is in `config.toml` too.
+An empty text means "not set"; what is then taken is said in `config.toml` too.
 """
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
+from trader.config_values import (
+    Count,
+    Currency,
+    GroupName,
+    Host,
+    Millis,
+    Name,
+    Param,
+    Port,
+    Positive,
+    Ratio,
+    Seconds,
+    Share,
+    Symbol,
+    Variable,
+)
 from trader.ids import AccountId, InstrumentId, SessionId, instrument_id
 from trader.instants import Timeframe
-from trader.money import NotANumber, decimal_of
-
-_NAME = r"^[a-z0-9][a-z0-9-]{0,31}$"
-_VARIABLE = r"^([A-Z][A-Z0-9_]*)?$"
-_SYMBOL = r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,31}$"
-
-
-def _exact(value: object) -> Decimal:
-    """A decimal that was never a float."""
-    if isinstance(value, str | int | Decimal):
-        return decimal_of(value)
-    raise NotANumber("not a decimal number")
-
-
-def _loopback(host: str) -> str:
-    """Loopback only: another address would need TLS, which this daemon does not speak."""
-    try:
-        is_ours = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_ours = host == "localhost"
-    if not is_ours:
-        raise ValueError("only a loopback address: use an SSH tunnel, or the socket, from afar")
-    return host
-
-
-def _above_warn(block: Decimal, info: ValidationInfo) -> Decimal:
-    """The level that blocks lies above the one that warns."""
-    warn = info.data.get("warn_ratio")
-    if warn is not None and block <= warn:
-        raise ValueError(f"must be above warn_ratio ({warn})")
-    return block
-
-
-Positive = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0)]
-Ratio = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0, le=10)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Millis = Annotated[float, Field(gt=0, le=600_000)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Name = Annotated[str, Field(pattern=_NAME)]
-Variable = Annotated[str, Field(pattern=_VARIABLE)]
 
 
 class Section(BaseModel):
@@ -193,10 +166,18 @@ class SessionLimits(Section):
     collar_fraction: Ratio | None = None
 
 
+def _above_warn(block: Decimal, info: ValidationInfo) -> Decimal:
+    """The level that blocks lies above the one that warns."""
+    warn = info.data.get("warn_ratio")
+    if warn is not None and block <= warn:
+        raise ValueError(f"must be above warn_ratio ({warn})")
+    return block
+
+
 class PortfolioConfig(Section):
     """[portfolio]: what is stored on the first start; then the database is the source of truth."""
 
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3,5}$")] = "USD"
+    currency: Currency = "USD"
     warn_ratio: Ratio = Decimal("0.04")
     block_ratio: Annotated[Ratio, AfterValidator(_above_warn)] = Decimal("0.06")
     stopless_loss_fraction_long: Ratio = Decimal("1.0")
@@ -209,7 +190,7 @@ class PortfolioConfig(Section):
 class AdminConfig(Section):
     """[admin]: HTTP on loopback, and the socket of the command line."""
 
-    host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 8787
     token_file: str = ""
     socket: str = ""
@@ -229,7 +210,7 @@ class LogsConfig(Section):
 class SandboxConfig(Section):
     """[sandbox]: the shipped venue, used by accounts with venue = "sandbox"."""
 
-    symbols: Annotated[tuple[Annotated[str, Field(pattern=_SYMBOL)], ...], Field(min_length=1)] = (
+    symbols: Annotated[tuple[Symbol, ...], Field(min_length=1)] = (
         "AAPL",
         "IBM",
         "MSFT",
@@ -262,13 +243,13 @@ class SessionConfig(Section):
     """[sessions.<id>]: one strategy on one instrument of one account."""
 
     account: Name
-    symbol: Annotated[str, Field(pattern=_SYMBOL)]
+    symbol: Symbol
     strategy: Annotated[str, Field(min_length=1)]
     timeframe: Timeframe = Timeframe.M1
-    params: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
+    params: Mapping[str, Param] = Field(default_factory=dict)
     warmup_bars_count: Annotated[int, Field(ge=0, le=10_000)] = 300
     isolation: Isolation = Isolation.AUTO
-    group: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,31})?$")] = ""
+    group: GroupName = ""
     limits: SessionLimits = SessionLimits()
 
 
@@ -325,7 +306,7 @@ def contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
                 yield ("accounts", name, "venue"), "the sandbox cannot trade live"
             elif not account.live_account_id:
                 yield ("accounts", name, "live_account_id"), 'needed with daemon.mode = "live"'
-            if "//paper-api." in account.url:
+            elif "//paper-api." in account.url:
                 yield ("accounts", name, "url"), 'the paper host cannot serve daemon.mode = "live"'
         elif "//api.alpaca.markets" in account.url:
             yield ("accounts", name, "url"), 'the live host needs daemon.mode = "live"'
