@@ -32,27 +32,22 @@ class CandleClosed:
 
 @dataclass(frozen=True, slots=True)
 class SeriesOpened:
-    """Warm-up and live bars are stitched: every later bar comes as `CandleClosed`.
-
-    `is_complete`: False where history lagged and bars may be missing before the first live one.
-    """
+    """Warm-up and live bars are stitched: every later bar comes as `CandleClosed`."""
 
     instrument: InstrumentId
     timeframe: Timeframe
     candles: tuple[Candle, ...]  # oldest first; empty for a market without a past
-    is_complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class CandlesBackfilled:
     """Bars that history gave for a gap, oldest first; they update state and are never traded on.
 
-    They may repeat what is known. `is_complete`: False where history lagged and a hole may stay.
+    They may repeat what is known; where their values differ, these hold.
     """
 
     candles: tuple[Candle, ...]
     previous_at: datetime | None  # of the first
-    is_complete: bool = True
 
 
 @dataclass(slots=True)
@@ -65,6 +60,18 @@ class PriceMoved:
     low: Price
     since: datetime  # venue time of the oldest trade merged into it
     happened_at: datetime  # venue time of `last`
+
+
+def merged(queued: PriceMoved, new: PriceMoved) -> PriceMoved:
+    """One price update for two that wait for the same reader: no extreme is lost."""
+    return PriceMoved(
+        new.instrument,
+        new.last,
+        max(queued.high, new.high),
+        min(queued.low, new.low),
+        min(queued.since, new.since),
+        new.happened_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)
