@@ -1,0 +1,122 @@
+"""Position: what we hold by our own fills, and what the broker says we hold.
+
+Average price accounting: what adds moves the average, what reduces realizes against it, and what
+crosses zero does both, the rest opening at the fill's price.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader.money import NO_QTY, ZERO, Price, Quantity
+from trader.orders.order import Side
+from trader.orders.working import WorkingOrder
+from trader.positions.events import PositionReported
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Our working copy: fills folded in, overruled by the broker."""
+
+    qty: Quantity = NO_QTY  # signed, long positive
+    avg_px: Price | None = None  # None when flat
+    realized: Decimal = ZERO  # money, less fees
+
+    @property
+    def is_flat(self) -> bool:
+        """Nothing held."""
+        return self.qty == 0
+
+    @property
+    def is_long(self) -> bool:
+        """It gains when the price rises."""
+        return self.qty > 0
+
+    @property
+    def is_short(self) -> bool:
+        """It gains when the price falls."""
+        return self.qty < 0
+
+    def after(
+        self,
+        side: Side,
+        qty: Quantity,
+        price: Price,
+        multiplier: Decimal,
+        fee: Decimal | None = None,
+    ) -> "Position":
+        """The position after one execution."""
+        change = side.sign * qty
+        new_qty = Quantity(self.qty + change)
+        avg_px = self.avg_px if self.avg_px is not None else price
+        realized = self.realized - (fee or ZERO)
+        if self.qty * change >= 0:
+            cost = abs(self.qty) * avg_px + qty * price
+            return Position(new_qty, Price(cost / abs(new_qty)) if new_qty else None, realized)
+        gone = min(qty, abs(self.qty))
+        direction = 1 if self.qty > 0 else -1
+        realized += direction * gone * (price - avg_px) * multiplier
+        if new_qty == 0:
+            return Position(NO_QTY, None, realized)
+        crossed = new_qty * self.qty < 0
+        return Position(new_qty, price if crossed else avg_px, realized)
+
+    def adjusted(self, qty: Quantity, avg_px: Price | None) -> "Position":
+        """The broker won: assigned absolutely. Realized stays, for no execution is known."""
+        if qty == 0:
+            return Position(NO_QTY, None, self.realized)
+        return Position(qty, avg_px if avg_px is not None else self.avg_px, self.realized)
+
+
+FLAT = Position()
+
+
+@dataclass(slots=True)
+class BrokerView:
+    """The broker's position: its last accepted snapshot, and the fills folded since."""
+
+    snapshot_qty: Quantity | None = None  # None: the broker has not spoken
+    asked_s: float | None = None  # host seconds of the snapshot's question
+    since_qty: Quantity = NO_QTY  # signed sum of the fills folded after it
+
+    def take_snapshot(self, report: PositionReported, newest_fill_seen_s: float | None) -> bool:
+        """Whether the report is taken. One asked for before our newest fill, or before the
+        snapshot we have, settles nothing: ask again."""
+        if newest_fill_seen_s is not None and report.asked_s <= newest_fill_seen_s:
+            return False
+        if self.asked_s is not None and report.asked_s < self.asked_s:
+            return False
+        self.snapshot_qty = report.qty
+        self.asked_s = report.asked_s
+        self.since_qty = NO_QTY
+        return True
+
+    def fold_fill(self, side: Side, qty: Quantity) -> None:
+        """An execution after the snapshot."""
+        self.since_qty = Quantity(self.since_qty + side.sign * qty)
+
+    @property
+    def broker_qty(self) -> Quantity:
+        """What certainly can be reduced: the smaller in size of the snapshot and the snapshot with
+        its fills; 0 where their signs differ, and before the broker has spoken."""
+        if self.snapshot_qty is None:
+            return NO_QTY
+        folded = Quantity(self.snapshot_qty + self.since_qty)
+        if self.snapshot_qty * folded <= 0:
+            return NO_QTY
+        return min(self.snapshot_qty, folded, key=abs)
+
+
+def reducible(broker_qty: Quantity, working: Iterable[WorkingOrder]) -> Quantity:
+    """How much of the broker's position no exit has taken yet: the bound of the next one, >= 0.
+
+    Entries among `working` are passed over, and so is a protective stop while nothing of it has
+    filled. Pass ended orders too: an exit counts until all its fills are in our position.
+    """
+    taken = sum((each.unapplied_qty for each in working if each.is_exit and not _rests(each)), ZERO)
+    return Quantity(max(abs(broker_qty) - taken, NO_QTY))
+
+
+def _rests(working: WorkingOrder) -> bool:
+    """A stop that has begun to fill has triggered: its rest is about to leave too."""
+    return working.is_protective and working.cum_qty == 0 and working.applied_qty == 0

@@ -1,0 +1,324 @@
+"""The risk gate: the only place that makes `Cleared`.
+
+An exit is what provably reduces the position the broker knows, by side and quantity and by no flag:
+it meets no condition on heat, freshness, state or budgets. All else is an entry and meets every one
+of them, in a fixed order, each with its reason. Changes go the same two roads.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader.instrument import Instrument
+from trader.money import NO_QTY, ZERO, Price, Quantity
+from trader.orders.order import Cancel, Change, Order, OrderType, Purpose, Replace
+from trader.orders.working import WorkingOrder
+from trader.proofs import Cleared
+from trader.risk.heat import Grant, HeatLevel, HeatRules, fill_price, unit_loss
+from trader.session.events import TradingState
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the session stands: every flag that an entry must find in order."""
+
+    state: TradingState
+    reconcile_age_s: float | None  # of the last success; None: never
+    reconcile_age_max_s: float
+    feed_fresh: bool
+    market_open: bool | None  # the venue's word; None: it has not said
+    heat_level: HeatLevel
+    store_up: bool
+    clock_ok: bool
+    lease_held: bool
+    stream_up: bool
+    phase_ready: bool  # recovered: snapshot, no doubted order
+    is_closing: bool  # the heart is driving the position down
+    working_entry_qty: Quantity  # what working entries may still add, unsigned
+    orders_last_minute: int  # entries, from rows: a restart refills nothing
+    orders_last_day: int
+    position_qty: Quantity = NO_QTY  # memory's, signed: it may be ahead of the broker's snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one session's entries; quantities in units, fractions of the mark."""
+
+    qty_max: Decimal
+    notional_max: Decimal
+    orders_per_minute_max: int
+    orders_per_day_max: int
+    collar_fraction: Decimal  # how far past the mark a limit may reach
+    position_qty_max: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not cleared, with the first reason in the gate's order."""
+
+    reason_code: str
+    detail: str
+
+
+def clear(
+    order: Order,
+    *,
+    reducible: Quantity,
+    broker_qty: Quantity,
+    grant: Grant | None,
+    standing: Standing,
+    limits: Limits,
+    instrument: Instrument,
+    mark: Price | None,
+) -> Cleared[Order] | Refused:
+    """Clear an order. The last reason is `heat_not_granted`: all else is in order, ask for heat."""
+    absurd = _absurd(order, instrument)
+    if absurd is not None:
+        return absurd
+    if order.side.sign * broker_qty < 0 and order.qty <= reducible:
+        return Cleared(order)
+    if order.purpose is not Purpose.ENTRY:
+        detail = f"{order.side} {order.qty}, of {broker_qty} only {reducible} can be reduced"
+        return Refused("not_reducible", detail)
+    refusal = (
+        _standing_refusal(standing)
+        or _order_refusal(order, broker_qty, standing, limits, instrument, mark)
+        or _budget_refusal(standing, limits)
+        or _heat_refusal(standing)
+    )
+    if refusal is not None:
+        return refusal
+    if grant is None or grant.order_id != order.id:
+        return Refused("heat_not_granted", f"no heat is reserved for {order.id}")
+    return Cleared(order)
+
+
+def reclear(stored: Order) -> Cleared[Order]:
+    """An exit whose row stands already, cleared when it was made: to ask the journal for its proof.
+
+    Sending it again is the last gate's question, which bounds it by what is reducible then.
+    """
+    assert stored.purpose is not Purpose.ENTRY, f"entry {stored.id} is never sent after a restart"
+    return Cleared(stored)
+
+
+def clear_change(
+    change: Change,
+    grant: Grant | None,
+    standing: Standing,
+    target: WorkingOrder | None,
+    limits: Limits,
+    *,
+    broker_qty: Quantity,
+    instrument: Instrument,
+    mark: Price | None,
+    rules: HeatRules,
+) -> Cleared[Change] | Refused:
+    """Clear a replace or cancel: what can raise the worst-case loss takes the entry's road.
+
+    While the heart closes the position, the exit takes over from the stop, so the stop may go.
+    """
+    if target is None or not target.is_open:
+        return Refused("not_changeable", f"{change.target} is not a working order")
+    if isinstance(change, Replace):
+        misfit = _misfit(change.successor, target, broker_qty, instrument)
+        if misfit is not None:
+            return misfit
+    request_id = change.id if isinstance(change, Cancel) else change.successor.id
+    more = raises_risk_by(change, target, mark, instrument.multiplier, rules, broker_qty=broker_qty)
+    if more <= 0 or (standing.is_closing and target.is_exit):
+        return Cleared(change)
+    refusal = _standing_refusal(standing)
+    if isinstance(change, Replace) and not target.is_exit:
+        refusal = refusal or _order_refusal(
+            change.successor, broker_qty, standing, limits, instrument, mark
+        )
+    refusal = refusal or _budget_refusal(standing, limits) or _heat_refusal(standing)
+    if refusal is not None:
+        return refusal
+    if grant is None or grant.order_id != request_id:
+        return Refused("heat_not_granted", f"no heat is reserved for {request_id}")
+    return Cleared(change)
+
+
+def worst_case(
+    order: Order, mark: Price | None, multiplier: Decimal, rules: HeatRules
+) -> Decimal | None:
+    """The money an entry can lose: what is asked of the portfolio. None: there is no price."""
+    price = fill_price(order, mark)
+    if price is None:
+        return None
+    return order.qty * unit_loss(order.side.sign, price, order.protective_stop, rules) * multiplier
+
+
+def raises_risk_by(
+    change: Change,
+    target: WorkingOrder,
+    mark: Price | None,
+    multiplier: Decimal,
+    rules: HeatRules,
+    *,
+    broker_qty: Quantity | None = None,
+) -> Decimal:
+    """How much more can be lost after the change, >= 0; Infinity where nobody can price it.
+
+    More of an entry, a stop further away, a stop gone or smaller than what it covers. `broker_qty`
+    bounds what a stop covers; None: all of it.
+    """
+    if target.is_stop:
+        return _uncovers(change, target, mark, multiplier, rules, broker_qty)
+    if isinstance(change, Cancel) or target.is_exit:
+        return ZERO
+    before = worst_case(target.order, mark, multiplier, rules)
+    then = worst_case(change.successor, mark, multiplier, rules)
+    if before is None or then is None:
+        return Decimal("Infinity")
+    return max(then - before, ZERO)
+
+
+def _uncovers(
+    change: Change,
+    target: WorkingOrder,
+    mark: Price | None,
+    multiplier: Decimal,
+    rules: HeatRules,
+    broker_qty: Quantity | None,
+) -> Decimal:
+    """What a changed stop leaves open: units no longer covered, and the longer way for the rest."""
+    covered = Decimal(target.leaves_qty)
+    stays, stop = ZERO, target.order.stop_price
+    if isinstance(change, Replace):
+        stays, stop = change.successor.qty - target.cum_qty, change.successor.stop_price
+    if broker_qty is not None:
+        covered, stays = min(covered, abs(broker_qty)), min(stays, abs(broker_qty))
+    sign = target.order.side.opposite.sign
+    price = mark if mark is not None else target.order.stop_price
+    if price is None:
+        return Decimal("Infinity")
+    before = unit_loss(sign, price, target.order.stop_price, rules)
+    bare = unit_loss(sign, price, None, rules)
+    longer = unit_loss(sign, price, stop, rules) - before
+    lost = max(covered - stays, ZERO)
+    return (lost * (bare - before) + min(covered, stays) * max(longer, ZERO)) * multiplier
+
+
+def _misfit(
+    successor: Order, target: WorkingOrder, broker_qty: Quantity, instrument: Instrument
+) -> Refused | None:
+    """A replace changes quantity and prices; it makes no other order of it."""
+    old = target.order
+    absurd = _absurd(successor, instrument)
+    if absurd is not None:
+        return absurd
+    if (successor.side, successor.type, successor.purpose) != (old.side, old.type, old.purpose):
+        return Refused("bad_order", "a replace keeps side, type and purpose")
+    if successor.qty <= target.cum_qty:
+        return Refused("bad_qty", f"{target.cum_qty} is filled, {successor.qty} asked in all")
+    if target.is_protective:
+        is_against = successor.side.sign * broker_qty < 0
+        if not is_against or successor.qty - target.cum_qty > abs(broker_qty):
+            return Refused("not_reducible", f"{successor.qty} over a position of {broker_qty}")
+    elif target.is_exit and successor.qty > old.qty:
+        return Refused("not_reducible", f"an exit of {old.qty} cannot grow to {successor.qty}")
+    return None
+
+
+def _absurd(order: Order, instrument: Instrument) -> Refused | None:
+    """What no order may be, exit or entry."""
+    if not order.reason:
+        return Refused("no_reason", "no reason, no order")
+    if order.instrument != instrument.id:
+        return Refused("wrong_symbol", f"{order.instrument} where {instrument.id} is traded")
+    if not order.qty.is_finite() or order.qty <= 0:
+        return Refused("bad_qty", f"quantity {order.qty}")
+    for price in (order.price, order.stop_price, order.protective_stop):
+        if price is not None and (not price.is_finite() or price <= 0):
+            return Refused("bad_price", f"price {price}")
+    needs_price = order.type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+    needs_stop = order.type in (OrderType.STOP_MARKET, OrderType.STOP_LIMIT)
+    if needs_price is (order.price is None) or needs_stop is (order.stop_price is None):
+        detail = f"{order.type} with price {order.price} and stop price {order.stop_price}"
+        return Refused("bad_price", detail)
+    return None
+
+
+def _standing_refusal(standing: Standing) -> Refused | None:
+    age_s, age_max_s = standing.reconcile_age_s, standing.reconcile_age_max_s
+    is_unreconciled = age_s is None or age_s > age_max_s
+    since = "never" if age_s is None else f"{age_s:.0f} s ago"
+    checks = (
+        (standing.state is TradingState.EXITS_ONLY, "exits_only", "the session only exits"),
+        (standing.state is TradingState.HALTED, "halted", "the operator halted entries"),
+        (standing.is_closing, "closing", "the position is being closed"),
+        (not standing.phase_ready, "not_ready", "the session is still recovering"),
+        (not standing.lease_held, "lease_lost", "the account's lease is not held"),
+        (not standing.store_up, "store_down", "the database does not answer"),
+        (not standing.clock_ok, "clock_suspect", "the wall clock jumped"),
+        (not standing.stream_up, "stream_down", "the account's event stream is down"),
+        (is_unreconciled, "reconcile_stale", f"reconciled {since}, at most {age_max_s:.0f} s"),
+        (standing.market_open is None, "market_unknown", "the venue has not said if it is open"),
+        (standing.market_open is False, "market_closed", "the venue is closed"),
+        (not standing.feed_fresh, "feed_stale", "the market data feed is stale"),
+    )
+    return next((Refused(code, detail) for is_so, code, detail in checks if is_so), None)
+
+
+def _order_refusal(
+    order: Order,
+    broker_qty: Quantity,
+    standing: Standing,
+    limits: Limits,
+    instrument: Instrument,
+    mark: Price | None,
+) -> Refused | None:
+    """What an entry may not be: too large, off its steps, past the collar, stopped at once."""
+    price = fill_price(order, mark)
+    if mark is None or price is None:
+        return Refused("no_mark", "no price has been seen")
+    sign = order.side.sign
+    held = max(abs(broker_qty + sign * order.qty), abs(standing.position_qty + sign * order.qty))
+    position = held + standing.working_entry_qty
+    notional = order.qty * price * instrument.multiplier
+    stop = order.protective_stop
+    reach = ZERO if order.price is None else sign * (order.price - _trigger(order, mark))
+    prices = (order.price, order.stop_price, stop)
+    is_off_tick = any(each is not None and each % instrument.tick != 0 for each in prices)
+    is_stopped = stop is not None and sign * (price - stop) <= 0
+    checks = (
+        (order.qty > limits.qty_max, "qty_over_max", f"{order.qty} of {limits.qty_max}"),
+        (
+            position > limits.position_qty_max,
+            "position_over_max",
+            f"{position} of {limits.position_qty_max} with every entry filled",
+        ),
+        (notional > limits.notional_max, "notional_over_max", f"{notional}"),
+        (
+            reach > limits.collar_fraction * mark,
+            "price_outside_collar",
+            f"{order.price} reaches past {mark} by more than {limits.collar_fraction}",
+        ),
+        (order.qty % instrument.lot != 0, "off_lot", f"{order.qty} in lots of {instrument.lot}"),
+        (is_off_tick, "off_tick", f"prices must be multiples of {instrument.tick}"),
+        (is_stopped, "bad_stop", f"{order.side} at {price} would be stopped at once by {stop}"),
+    )
+    return next((Refused(code, detail) for is_so, code, detail in checks if is_so), None)
+
+
+def _trigger(order: Order, mark: Price) -> Price:
+    """From where a limit's reach is measured: the mark, or the stop that makes it work."""
+    return mark if order.stop_price is None else order.stop_price
+
+
+def _budget_refusal(standing: Standing, limits: Limits) -> Refused | None:
+    if standing.orders_last_minute >= limits.orders_per_minute_max:
+        return Refused("orders_per_minute", f"{standing.orders_last_minute} in the last minute")
+    if standing.orders_last_day >= limits.orders_per_day_max:
+        return Refused("orders_per_day", f"{standing.orders_last_day} in the last day")
+    return None
+
+
+def _heat_refusal(standing: Standing) -> Refused | None:
+    if standing.heat_level is HeatLevel.UNKNOWN:
+        return Refused("heat_unknown", "the portfolio's heat is incomplete")
+    if standing.heat_level is HeatLevel.BLOCK:
+        return Refused("heat_block", "the portfolio's heat is at its limit")
+    return None
