@@ -14,6 +14,7 @@ from trader.market.series import RECENT
 from trader.money import NO_QTY, Quantity
 
 _NOTHING: tuple[Candle, ...] = ()
+_NO_TIME = timedelta()
 
 
 class _Bar:
@@ -59,14 +60,23 @@ class RollUp:
             bars.append(_Bar(opened_at, part))
             if len(bars) > RECENT + 1:
                 del bars[0]
-            return (*closed, *self.close_due(part.closes_at, timedelta()))
+            return (*closed, *self.close_due(part.closes_at, _NO_TIME))
         index = bisect_left(bars, opened_at, key=lambda bar: bar.opened_at)
         bar = bars[index]
-        if bar.opened_at != opened_at or not bar.add(part):
-            return _NOTHING  # nothing new, or in a hole that history has to fill
-        return (
-            (self._candle(bar),) if bar.is_closed else self.close_due(part.closes_at, timedelta())
-        )
+        if bar.opened_at != opened_at:
+            return self._insert(index, _Bar(opened_at, part))
+        if not bar.add(part):
+            return _NOTHING
+        return (self._candle(bar),) if bar.is_closed else self.close_due(part.closes_at, _NO_TIME)
+
+    def _insert(self, index: int, bar: _Bar) -> tuple[Candle, ...]:
+        if index == 0 and len(self._bars) > RECENT:
+            return _NOTHING  # too old
+        bar.is_closed = True
+        self._bars.insert(index, bar)
+        if len(self._bars) > RECENT + 1:
+            del self._bars[0]
+        return (self._candle(bar),)
 
     def close_due(self, now: datetime, grace: timedelta) -> tuple[Candle, ...]:
         """Close the newest bar once feed time has passed its end by `grace`."""

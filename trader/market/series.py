@@ -95,8 +95,12 @@ class Series:
 
     def window(self) -> tuple[Candle, ...]:
         """The last `keep` bars, oldest first."""
+        return self.last(self._keep)
+
+    def last(self, count: int) -> tuple[Candle, ...]:
+        """The newest `count` bars, oldest first; fewer where fewer are held."""
         candles = tuple(self._candles)
-        return candles[max(0, len(candles) - self._keep) :]
+        return candles[max(0, len(candles) - count) :]
 
     def since(self, after: datetime | None) -> tuple[Candle, ...]:
         """The bars that opened later than `after`, oldest first; all that are held for None."""

@@ -1,0 +1,279 @@
+"""A line: one series as its feed keeps it, live bars and history joined without a hole.
+
+The subscription stands first; then history is asked, twice. At once, so that sessions can open;
+and again when the bar that was forming at the connect has closed, because only then everything
+that went before the first bar seen whole is known to history. Until that second answer, final bars
+wait (`held`). An answer that does not reach a bar which the feed has shown lags, and is asked for
+again. Bars wait no longer than they may be traded on: then they go on, the line is doubtful (no
+entries) and goes on asking.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from trader.ids import InstrumentId
+from trader.instants import Timeframe
+from trader.market.assemble import Assembler
+from trader.market.candle import Candle
+from trader.market.dedupe import candle_refusal
+from trader.market.events import CandleClosed, CandlesBackfilled
+from trader.market.feed_time import FeedTime
+from trader.market.roll_up import RollUp
+from trader.market.series import RECENT, Duplicate, New, Replaced, Series, Stale
+from trader.market.staleness import STEADY_COUNT
+from trader.market.tick import Tick
+from trader.market.warmup import stitch
+
+LineEvents = tuple[CandleClosed | CandlesBackfilled, ...]
+_NONE: LineEvents = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What history is to be asked: bars that opened later than `after`, or the newest `limit`."""
+
+    after: datetime | None
+    limit: int | None
+    is_settling: bool  # everything before the first bar seen whole has closed
+    connect_count: int  # of the line's connects so far: an older answer settles nothing
+
+
+class Line:
+    """See the module. `unit`: the feed's own bars; None: it gives trades."""
+
+    def __init__(
+        self,
+        instrument: InstrumentId,
+        timeframe: Timeframe,
+        time: FeedTime[Any],
+        unit: Timeframe | None,
+    ) -> None:
+        self.instrument = instrument
+        self.timeframe = timeframe
+        self.depth = RECENT  # bars that somebody needs
+        self.depth_loaded = 0  # bars that history was asked for and gave; 0: never answered
+        self.is_doubtful = False  # bars may be missing
+        self.stale_count = 0  # bars too old to be taken
+        self.series = Series((), self._keep)
+        self._time = time
+        self._unit = unit
+        self._is_assembled = unit is not timeframe
+        self._assembler = Assembler(instrument, timeframe)  # of a feed of bars: for viewers only
+        self._roll_up = RollUp(instrument, timeframe)
+        # From a connect until it is settled:
+        self._held: list[Candle] | None = None
+        self._is_anchored = True  # the connect's place in feed time is known
+        self._connect_count = 0
+        self._is_fresh_connect = False  # and history was not asked since
+        self._live_from: datetime | None = None  # the first bar that the feed gives whole
+        self._settle_at: datetime | None = None
+        self._expected_at: datetime | None = None  # a bar that history must know before it settles
+
+    @property
+    def _keep(self) -> int:
+        return max(self.depth, STEADY_COUNT) + RECENT
+
+    @property
+    def forming(self) -> Candle | None:
+        """The open bar as it stands now, from trades; None between bars."""
+        return self._assembler.forming
+
+    @property
+    def late_count(self) -> int:
+        """Trades too old to revise their bar."""
+        return self._assembler.late_count
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether final bars go on at once."""
+        return self._held is None
+
+    def need(self, depth: int) -> None:
+        """Have history give at least as many bars."""
+        self.depth = max(self.depth, depth)
+
+    def connected(self, elapsed_s: float) -> None:
+        """The subscription stands (again): whatever closed before must be asked of history."""
+        self._held = self._held or []
+        self._connect_count += 1
+        self._is_fresh_connect = True
+        self._is_anchored = False
+        self._settle_at = self._expected_at = None
+        self._anchor(elapsed_s)
+
+    def tick(self, tick: Tick, elapsed_s: float) -> LineEvents:
+        """A trade; in a feed of bars it only shapes the forming bar."""
+        self._anchor(elapsed_s)
+        finals = self._assembler.take(tick)
+        return self._finals(finals, elapsed_s) if finals and self._unit is None else _NONE
+
+    def bar(self, candle: Candle, elapsed_s: float) -> LineEvents:
+        """A final bar of the feed, of this timeframe or of a shorter one."""
+        self._anchor(elapsed_s)
+        finals = self._roll_up.take(candle) if self._is_assembled else (candle,)
+        return self._finals(finals, elapsed_s)
+
+    def beat(self, elapsed_s: float) -> LineEvents:
+        """Time passes: a bar may be over, and a wait for history too long."""
+        self._anchor(elapsed_s)
+        now = self._time.now(elapsed_s)
+        if now is None:
+            return _NONE
+        finals = self._assembler.close_due(now, self._time.grace())
+        if self._unit is not None:
+            finals = self._roll_up.close_due(now, self._time.grace())
+        events = self._finals(finals, elapsed_s) if finals else _NONE
+        if (
+            self._held is not None
+            and self._settle_at is not None
+            and self.depth_loaded
+            and now > self._settle_at + self._time.late_after(self.timeframe)
+        ):
+            self.is_doubtful = True
+            events += self._release(elapsed_s)
+        return events
+
+    def wants(self, elapsed_s: float) -> Ask | None:
+        """What to ask of history now, if nothing is being asked; None: nothing."""
+        is_settling = self._is_settle_due(elapsed_s)
+        if self.depth_loaded < self.depth:
+            return Ask(None, self.depth, is_settling, self._connect_count)
+        if is_settling or self._is_fresh_connect or self.is_doubtful:
+            recent = self.series.last(RECENT + 1)
+            if len(recent) <= RECENT:
+                return Ask(None, self.depth, is_settling, self._connect_count)
+            return Ask(recent[0].opened_at, None, is_settling, self._connect_count)
+        return None
+
+    def answered(self, ask: Ask, candles: Iterable[Candle], elapsed_s: float) -> LineEvents:
+        """History's answer. The first one opens the line."""
+        past = [candle for candle in candles if self._is_past(candle, elapsed_s)]
+        reached_at = max((candle.opened_at for candle in past), default=None)
+        events = self._fill(ask, past)
+        self.depth_loaded = max(self.depth_loaded, ask.limit or 0)
+        if ask.connect_count != self._connect_count:
+            return events
+        self._is_fresh_connect = False
+        expected_at = self._expected_at
+        if expected_at is None:
+            is_complete = ask.is_settling
+        else:
+            is_complete = reached_at is not None and reached_at >= expected_at
+        if is_complete:
+            self.is_doubtful = False
+            self._expected_at = None
+            events += self._release(elapsed_s)
+        return events
+
+    def _anchor(self, elapsed_s: float) -> None:
+        """Find the first bar that is seen whole since the connect."""
+        if self._is_anchored or (now := self._time.now(elapsed_s)) is None:
+            return
+        self._is_anchored = True
+        since = now + self._time.grace()  # feed time is only known to about a second
+        if self._unit is not None:
+            since = self._unit.open_of(since)  # a feed's bar is whole, however late we came
+        live_from = self.timeframe.open_of(since)
+        if live_from < since:
+            live_from += self.timeframe.duration
+        self._live_from = self._settle_at = live_from
+        if not self._is_assembled:
+            self._settle_at = live_from + self.timeframe.duration
+        self._settle_at += self._time.grace()
+
+    def _is_settle_due(self, elapsed_s: float) -> bool:
+        if self._held is None and not self.is_doubtful:
+            return False
+        if self._expected_at is not None:
+            return True
+        now = self._time.now(elapsed_s)
+        return now is not None and self._settle_at is not None and now >= self._settle_at
+
+    def _is_past(self, candle: Candle, elapsed_s: float) -> bool:
+        """Whether history's bar is one, and over: some venues add the forming one."""
+        if candle_refusal(candle) is not None:
+            return False
+        if self._expected_at is not None and candle.opened_at <= self._expected_at:
+            return True
+        now = self._time.now(elapsed_s)
+        # A day's bar ends with its session, so it is left to the venue to know.
+        return now is None or self.timeframe is Timeframe.D1 or candle.closes_at <= now
+
+    def _fill(self, ask: Ask, past: list[Candle]) -> LineEvents:
+        before = self._before_live(ask)
+        past = [candle for candle in past if before is None or candle.opened_at < before]
+        held = self.series.since(None)
+        if self.depth_loaded and ask.limit is None:
+            joined = stitch(held, past)
+        else:
+            joined = stitch(past, held)
+        known = {candle.opened_at: candle for candle in held}
+        floor = held[0].opened_at if held else None
+        changed = tuple(
+            candle
+            for candle in joined
+            if known.get(candle.opened_at) is not candle
+            and (floor is None or candle.opened_at > floor)
+        )
+        self.series = Series(joined, self._keep)
+        if not changed:
+            return _NONE
+        return (CandlesBackfilled(changed, self.series.before(changed[0].opened_at)),)
+
+    def _before_live(self, ask: Ask) -> datetime | None:
+        """From where on bars are the live feed's to give, so that they can be traded on."""
+        newest_at = self.series.newest_at
+        if self._held is None:
+            return None if newest_at is None else newest_at + self.timeframe.duration
+        new = [c.opened_at for c in self._held if newest_at is None or c.opened_at > newest_at]
+        if new:
+            return min(new)
+        return None if ask.is_settling else self._live_from
+
+    def _release(self, elapsed_s: float) -> LineEvents:
+        held, self._held = self._held, None
+        return self._finals(tuple(held or ()), elapsed_s)
+
+    def _finals(self, candles: tuple[Candle, ...], elapsed_s: float) -> LineEvents:
+        events: LineEvents = _NONE
+        for candle in candles:
+            if self._is_assembled and self._was_cut(candle):
+                continue
+            if self._held is not None:
+                self._hold(candle)
+                continue
+            events += self._deliver(candle, elapsed_s)
+        return events
+
+    def _was_cut(self, candle: Candle) -> bool:
+        """Whether we connected in its midst: then only history knows it."""
+        live_from = self._live_from
+        if live_from is None or candle.opened_at >= live_from:
+            return False
+        if self._held is not None and candle.closes_at == live_from:
+            self._expected_at = candle.opened_at
+        return True
+
+    def _hold(self, candle: Candle) -> None:
+        assert self._held is not None
+        del self._held[: -self._keep]
+        self._held.append(candle)
+        newest_at = self.series.newest_at
+        is_new = newest_at is None or candle.opened_at > newest_at
+        if is_new and not self._is_assembled and self._expected_at is None:
+            self._expected_at = candle.opened_at
+
+    def _deliver(self, candle: Candle, elapsed_s: float) -> LineEvents:
+        previous_at = self.series.before(candle.opened_at)
+        match self.series.add_or_replace(candle):
+            case New() | Replaced():
+                now = self._time.now(elapsed_s)
+                late_at = candle.closes_at + self._time.late_after(self.timeframe)
+                return (CandleClosed(candle, previous_at, now is not None and now > late_at),)
+            case Duplicate():
+                return _NONE
+            case Stale():
+                self.stale_count += 1
+                return _NONE
