@@ -96,10 +96,9 @@ class WorkLists:
                 group = slots[slots.index(slot) :]
             case _:
                 assert_never(self._strategy)
-        self._stops = [
-            one for one in slots if one.is_alive and (one in group or one in self._stops)
-        ]
-        self._starts = deque(one for one in slots if one in {*group, *self._starts})
+        down, up = {*group, *self._stops}, {*group, *self._starts}
+        self._stops = [one for one in slots if one in down and one.is_alive]
+        self._starts = deque(one for one in slots if one in up)
 
     def forget(self, slot: Slot) -> None:
         """It is not one of the children any more."""
