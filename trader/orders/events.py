@@ -1,5 +1,6 @@
 """What happened to orders: answers of journal and broker, and the venue's own events."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trader.ids import BrokerOrderId, ClientOrderId
@@ -12,7 +13,7 @@ class OrderRecorded:
     """The journal has the order: now it may leave. `was_stored`: the row stood there already."""
 
     order: Recorded[Order]
-    stored_status: Status = Status.INITIALIZED  # the row's, when it stood there before
+    was_stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class OpenOrdersReported:
 
     reports: tuple[OrderReport, ...]
     asked_s: float
+    database: Mapping[ClientOrderId, Status] | None = None  # the rows' open ones; None: not read
 
 
 @dataclass(frozen=True, slots=True)

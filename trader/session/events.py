@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from trader.ids import SessionId
+from trader.records import SessionRows
 from trader.session.strategy import Decision
 
 
@@ -67,3 +68,46 @@ class ReconcileRequested:
     """Reconcile now: reconnect, doubt, or the operator."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLoaded:
+    """The rows of this session, read under a new incarnation, and the lease's epoch."""
+
+    rows: SessionRows
+    epoch: int
+    loaded_at: datetime  # the host's wall clock, to turn the rows' instants into ages
+
+
+@dataclass(frozen=True, slots=True)
+class DutyDue:
+    """The trader's own timer: something that the state wants done by now may be due."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreChanged:
+    """The journal is up again, or degraded."""
+
+    is_up: bool
+    reason: str
+    lost_count: int = 0  # progress that could not be kept meanwhile: rebuild from what is durable
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSuspected:
+    """The wall clock jumped against the host's elapsed seconds."""
+
+    jump_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseChanged:
+    """Whether we hold the account; without it nothing new may start."""
+
+    is_held: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeatAsked:
+    """The portfolio wants every session's share now (it was restarted)."""

@@ -1,0 +1,198 @@
+"""Reconciliation: broker, memory and database side by side. The broker wins, loudly.
+
+The trader owns the duty and the verdict: the next run is due a period after the last one ended,
+and liveness is the age of the last success. A failed question settles nothing.
+"""
+
+from decimal import Decimal
+from typing import assert_never
+
+from trader.ids import instant_key
+from trader.money import plain
+from trader.orders.events import OpenOrdersReported, OrderReported, QueryFailed
+from trader.orders.order import OrderType
+from trader.orders.reconcile import judge_open_orders
+from trader.positions.events import PositionReported
+from trader.positions.reconcile import Adjust, Agree, Wait, judge
+from trader.records import AdjustmentEntry
+from trader.session import ordering
+from trader.session.effects import (
+    NOTHING,
+    AskExecutions,
+    AskOrders,
+    AskPosition,
+    Effects,
+    Find,
+    Keep,
+    Notice,
+    Severity,
+)
+from trader.session.moving import kept
+from trader.session.report import heat_report, refresh_view
+from trader.session.state import SessionState
+
+RECHECK_S = 1.0  # a difference must be seen again, with nothing under way, before it is acted on
+
+
+def ask_all(state: SessionState, now_s: float) -> Effects:
+    """Both questions, now."""
+    return ask_position(state, now_s) + ask_orders(state, now_s)
+
+
+def ask_position(state: SessionState, now_s: float) -> Effects:
+    """Ask for the position; a question without an answer is asked again after its deadline."""
+    state.position_asked_s = now_s
+    state.position_due_s = now_s + 2 * state.rules.query_deadline_s
+    state.owe(state.position_due_s)
+    return (AskPosition(),)
+
+
+def ask_orders(state: SessionState, now_s: float) -> Effects:
+    """Ask for the open orders, likewise."""
+    state.orders_asked_s = now_s
+    state.orders_due_s = now_s + 2 * state.rules.query_deadline_s
+    state.owe(state.orders_due_s)
+    return (AskOrders(),)
+
+
+def position_reported(state: SessionState, event: PositionReported, now_s: float) -> Effects:
+    """Three columns, one verdict."""
+    if state.fence is None:
+        return NOTHING
+    if event.mark is not None and state.mark is None:
+        state.mark, state.marked_s = event.mark, now_s
+    if not state.broker.take_snapshot(event, state.newest_fill_s):
+        return _look_again(state, now_s)  # asked for before our newest fill: it settles nothing
+    missing = sum((w.cum_qty - w.applied_qty for w in state.orders.values()), Decimal(0))
+    verdict = judge(
+        state.position,
+        event.database_qty,
+        event,
+        is_in_flight=_is_in_flight(state),
+        missed_qty=missing,
+    )
+    match verdict:
+        case Agree():
+            state.differing = ""
+            return _reconciled(state, now_s)
+        case Wait():
+            return (AskExecutions(), *_look_again(state, now_s))
+        case Adjust():
+            seen = f"{event.qty}|{state.position.qty}|{event.database_qty}"
+            if state.differing != seen:
+                state.differing = seen
+                return (AskExecutions(), *_look_again(state, now_s))
+            state.differing = ""
+            return _adjust(state, event, verdict, now_s)
+        case _:
+            assert_never(verdict)
+
+
+def _is_in_flight(state: SessionState) -> bool:
+    """Whether an order is so fresh that broker and memory may rightly differ for a moment."""
+    return any(
+        w.is_open and w.order.type is OrderType.MARKET and w.unknown_since_s is None
+        for w in state.orders.values()
+    )
+
+
+def _look_again(state: SessionState, now_s: float) -> Effects:
+    state.position_due_s = now_s + RECHECK_S
+    state.owe(state.position_due_s)
+    return NOTHING
+
+
+def _reconciled(state: SessionState, now_s: float) -> Effects:
+    was_ready = state.is_ready
+    state.positions_ok_s = now_s
+    state.position_due_s = now_s + state.rules.position_period_s
+    state.owe(state.position_due_s)
+    if state.is_lease_held:
+        state.is_clock_trusted = True
+    return heat_report(state, now_s) if state.is_ready is not was_ready else NOTHING
+
+
+def _adjust(state: SessionState, event: PositionReported, verdict: Adjust, now_s: float) -> Effects:
+    assert state.fence is not None
+    before = state.position.qty
+    state.position = state.position.adjusted(verdict.to_qty, verdict.to_avg_px)
+    key = (
+        f"{state.rules.session_id}|{instant_key(event.reported_at)}"
+        f"|{plain(before)}|{plain(verdict.to_qty)}"
+    )
+    entry = AdjustmentEntry(
+        key=key,
+        instrument=state.rules.instrument.id,
+        from_qty=before,
+        to_qty=verdict.to_qty,
+        to_avg_px=verdict.to_avg_px,
+        cause=verdict.cause,
+        detail=verdict.detail,
+        happened_at=event.reported_at,
+        fence=state.fence,
+    )
+    if verdict.to_qty == 0:
+        state.stop_price = None
+    text = (
+        f"{state.rules.instrument.id}: broker {plain(verdict.to_qty)}, memory {plain(before)}, "
+        f"database {'?' if event.database_qty is None else plain(event.database_qty)}: "
+        f"{verdict.cause}; the broker wins"
+    )
+    for working in state.orders.values():
+        if working.cum_qty > working.applied_qty:
+            working.applied_qty = working.cum_qty  # its missed fills are inside this adjustment
+    refresh_view(state)
+    notice = Notice(Severity.CRITICAL, "position_adjusted", text)
+    return (Keep(entry), notice, *_reconciled(state, now_s), *heat_report(state, now_s))
+
+
+def orders_reported(state: SessionState, event: OpenOrdersReported, now_s: float) -> Effects:
+    """Each open order at the venue is its own report; ours that are missing are looked for."""
+    if state.fence is None:
+        return NOTHING
+    effects: Effects = NOTHING
+    for report in event.reports:
+        effects += ordering.reported(state, OrderReported(report, event.asked_s), now_s)
+    verdict = judge_open_orders(state.orders.values(), event.reports, event.asked_s)
+    for order_id in verdict.absent:
+        effects += (Find(order_id),)
+    effects += _database_orders(state, event)
+    state.orders_ok_s = now_s
+    state.orders_due_s = now_s + state.rules.order_period_s
+    state.owe(state.orders_due_s)
+    return effects
+
+
+def _database_orders(state: SessionState, event: OpenOrdersReported) -> Effects:
+    """The third column: a row that says something else than memory is written again."""
+    if event.database is None:
+        return NOTHING
+    effects: Effects = NOTHING
+    for order_id, status in event.database.items():
+        working = state.orders.get(order_id)
+        if working is None or working.status is status or working.status_changed_s is None:
+            continue
+        if working.status_changed_s > event.asked_s:
+            continue  # its row is on its way
+        text = f"order {order_id}: {status} in the database, {working.status} here"
+        effects += (
+            Notice(Severity.WARNING, "database_differs", text),
+            kept(state, working, "status_repaired"),
+        )
+    return effects
+
+
+def query_failed(state: SessionState, event: QueryFailed, now_s: float) -> Effects:
+    """Silence is not flat: nothing moves, the question is asked again soon."""
+    if event.what == "positions":
+        state.position_due_s = now_s + 2.0
+        state.owe(state.position_due_s)
+    elif event.what == "orders":
+        state.orders_due_s = now_s + 2.0
+        state.owe(state.orders_due_s)
+    key = f"query:{event.what}"
+    if key in state.noticed:
+        return NOTHING
+    state.noticed.add(key)
+    text = f"{event.what}: {event.reason}; asked again until it answers"
+    return (Notice(Severity.WARNING, "query_failed", text),)
