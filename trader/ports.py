@@ -12,7 +12,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from trader.accounts.account import Balance
-from trader.accounts.events import BalanceReported, FrameRefused, StreamConnected, StreamLost
+from trader.accounts.events import (
+    AccountAuthFailed,
+    BalanceReported,
+    FrameRefused,
+    StreamConnected,
+    StreamLost,
+)
 from trader.ids import AccountId, BrokerOrderId, ClientOrderId, InstrumentId, SessionId
 from trader.instants import Timeframe
 from trader.instrument import Instrument
@@ -35,6 +41,7 @@ from trader.proofs import Recorded
 from trader.records import (
     ChangeEntry,
     Entry,
+    Fence,
     HeldByAnother,
     Lease,
     OrderEntry,
@@ -105,7 +112,9 @@ class Capabilities:
     fees_in_events: bool = False
 
 
-AccountEvent = OrderReported | OrderFilled | StreamConnected | StreamLost | FrameRefused
+AccountEvent = (
+    OrderReported | OrderFilled | StreamConnected | StreamLost | FrameRefused | AccountAuthFailed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +317,11 @@ class Journal(Protocol):
         fails alone. Writing the same entries again changes nothing. Raises StoreUnavailable when
         the outcome is unknown: write the very same entries again.
         """
+        ...
+
+    async def adopt(self, records: Sequence[tuple[Order | Change, Fence]]) -> None:
+        """Insert what was recorded while the store was down: never changing a row, whatever the
+        fence says by now. Raises StoreUnavailable: adopt them again."""
         ...
 
 
