@@ -13,7 +13,7 @@ from trader.proofs import Cleared
 from trader.risk.events import ReserveHeat
 from trader.risk.gate import Refused, clear_change, raises_risk_by
 from trader.risk.heat import Grant
-from trader.session import deciding
+from trader.session import gating
 from trader.session.effects import (
     NOTHING,
     AuditDecision,
@@ -40,7 +40,7 @@ def modify(state: SessionState, wanted: ModifyOrders, candle: Candle, now_s: flo
     for ordinal, change in enumerate(wanted.changes):
         request = _replace(state, change, candle, ordinal, wanted.reason)
         if isinstance(request, Refused):
-            effects += (deciding.refusal(state, candle, request.reason_code, request.detail),)
+            effects += (gating.refusal(state, candle, request.reason_code, request.detail),)
             continue
         target = state.orders[request.target]
         more = raises_risk_by(
@@ -52,7 +52,7 @@ def modify(state: SessionState, wanted: ModifyOrders, candle: Candle, now_s: flo
             broker_qty=state.broker.broker_qty,
         )
         if not more.is_finite():
-            effects += (deciding.refusal(state, candle, "no_mark", "no price to value it with"),)
+            effects += (gating.refusal(state, candle, "no_mark", "no price to value it with"),)
             continue
         if more > 0:
             state.pending[request.successor.id] = Pending(request, candle.opened_at, now_s)
@@ -103,10 +103,10 @@ def cancel(state: SessionState, wanted: CancelOrders, candle: Candle, now_s: flo
         target = state.orders.get(order_id)
         if target is None or not target.is_open:
             detail = f"{order_id} is not a working order of this session"
-            effects += (deciding.refusal(state, candle, "not_changeable", detail),)
+            effects += (gating.refusal(state, candle, "not_changeable", detail),)
         elif target.order.purpose is Purpose.PROTECT:
             detail = f"{order_id} is the stop that covers the position; exit instead"
-            effects += (deciding.refusal(state, candle, "stop_is_protective", detail),)
+            effects += (gating.refusal(state, candle, "stop_is_protective", detail),)
         else:
             effects += ask_cancel(state, target, wanted.reason, now_s)
     return effects
@@ -141,7 +141,7 @@ def clear_and_record(
         if candle is None:
             text = f"change of {request.target}: {outcome.reason_code}: {outcome.detail}"
             return (Notice(Severity.WARNING, "change_refused", text),)
-        return (deciding.refusal(state, candle, outcome.reason_code, outcome.detail),)
+        return (gating.refusal(state, candle, outcome.reason_code, outcome.detail),)
     return record(state, outcome, now_s, is_exit=True)
 
 
@@ -152,7 +152,7 @@ def cleared(
     return clear_change(
         request,
         grant,
-        deciding.standing(state, now_s),
+        gating.standing(state, now_s),
         state.orders.get(request.target),
         state.rules.limits,
         broker_qty=state.broker.broker_qty,

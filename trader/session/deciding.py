@@ -7,23 +7,20 @@ from trader.ids import CauseKind, client_order_id, instant_key
 from trader.market.candle import Candle
 from trader.money import Price, Quantity
 from trader.orders.order import Order, OrderType, Purpose
-from trader.orders.working import WorkingOrder
 from trader.positions.position import reducible
 from trader.proofs import Cleared
 from trader.risk.events import HeatGranted, HeatRefused, ReserveHeat
-from trader.risk.gate import Refused, Standing, clear, worst_case
-from trader.session import changing, leaving
+from trader.risk.gate import Refused, clear, worst_case
+from trader.session import changing, gating, leaving
 from trader.session.effects import (
     AUDIT_NOTHING,
     NOTHING,
     AuditDecision,
     Effects,
-    Record,
     Release,
     Reserve,
 )
-from trader.session.events import StrategyDecided, TradingState
-from trader.session.report import heat_report, refresh_view
+from trader.session.events import StrategyDecided
 from trader.session.state import Pending, SessionState
 from trader.session.strategy import CancelOrders, ModifyOrders, Nothing, SubmitOrder
 
@@ -53,24 +50,26 @@ def _submit(state: SessionState, wanted: SubmitOrder, candle: Candle, now_s: flo
     key = instant_key(candle.opened_at)
     if wanted.is_exit:
         if state.broker.broker_qty == 0:
-            return (refusal(state, candle, "nothing_to_exit", "the broker's position is flat"),)
+            return (
+                gating.refusal(state, candle, "nothing_to_exit", "the broker's position is flat"),
+            )
         audit = _audit(candle, wanted.reason, ())
         return (audit, *leaving.close(state, Quantity(Decimal(0)), wanted.reason, key, now_s))
     order = _order(state, wanted, candle, key)
     if isinstance(order, Refused):
-        return (refusal(state, candle, order.reason_code, order.detail),)
+        return (gating.refusal(state, candle, order.reason_code, order.detail),)
     free = reducible(state.broker.broker_qty, state.orders.values())
     held = abs(state.broker.broker_qty)
     if order.side.sign * state.broker.broker_qty < 0 and order.qty <= held:
         return _reduce(state, order, free, candle, key, now_s)
     outcome = _clear(state, order, None, now_s)
     if isinstance(outcome, Cleared):
-        return (_audit(candle, order.reason, (order.id,)), *record(state, outcome, now_s))
+        return (_audit(candle, order.reason, (order.id,)), *gating.record(state, outcome, now_s))
     if outcome.reason_code != "heat_not_granted":
-        return (refusal(state, candle, outcome.reason_code, outcome.detail),)
+        return (gating.refusal(state, candle, outcome.reason_code, outcome.detail),)
     amount = worst_case(order, state.mark, state.multiplier, state.rules.heat)
     if amount is None:
-        return (refusal(state, candle, "no_mark", "no price to value the order with"),)
+        return (gating.refusal(state, candle, "no_mark", "no price to value the order with"),)
     state.pending[order.id] = Pending(order, candle.opened_at, now_s)
     request = ReserveHeat(
         state.rules.session_id, state.incarnation, order.id, amount, state.rules.group
@@ -94,14 +93,14 @@ def _reduce(
     stop = state.protective()
     if stop is not None and state.rules.capabilities.reserves_shares:
         detail = f"the resting stop {stop.order.id} holds the shares; exit with ctx.exit"
-        return (refusal(state, candle, "stop_holds_shares", detail),)
+        return (gating.refusal(state, candle, "stop_holds_shares", detail),)
     if order.qty > free:
         detail = f"{order.qty} asked, {free} not yet under another exit"
-        return (refusal(state, candle, "not_reducible", detail),)
+        return (gating.refusal(state, candle, "not_reducible", detail),)
     outcome = _clear(state, order, None, now_s)
     if isinstance(outcome, Refused):
-        return (refusal(state, candle, outcome.reason_code, outcome.detail),)
-    return (_audit(candle, order.reason, (order.id,)), *record(state, outcome, now_s))
+        return (gating.refusal(state, candle, outcome.reason_code, outcome.detail),)
+    return (_audit(candle, order.reason, (order.id,)), *gating.record(state, outcome, now_s))
 
 
 def _order(state: SessionState, wanted: SubmitOrder, candle: Candle, key: str) -> Order | Refused:
@@ -146,38 +145,10 @@ def _clear(
         reducible=free,
         broker_qty=state.broker.broker_qty,
         grant=grant.grant if grant else None,
-        standing=standing(state, now_s),
+        standing=gating.standing(state, now_s),
         limits=state.rules.limits,
         instrument=state.rules.instrument,
         mark=state.mark,
-    )
-
-
-def standing(state: SessionState, now_s: float) -> Standing:
-    """What the gate asks of the session's flags: all of it for entries only."""
-    minute = sum(1 for at in state.entry_times_s if at > now_s - 60)
-    day = sum(1 for at in state.entry_times_s if at > now_s - 86_400)
-    age = None if state.positions_ok_s is None else now_s - state.positions_ok_s
-    entry_qty = Quantity(
-        sum((w.leaves_qty for w in state.open_orders() if not w.is_exit), Decimal(0))
-    )
-    return Standing(
-        state=TradingState.EXITS_ONLY if state.is_exits_only else state.trading_state,
-        reconcile_age_s=age,
-        reconcile_age_max_s=2 * state.rules.position_period_s,
-        feed_fresh=state.is_feed_fresh,
-        market_open=state.is_market_open,
-        heat_level=state.heat_level,
-        store_up=state.is_store_up,
-        clock_ok=state.is_clock_trusted,
-        lease_held=state.is_lease_held,
-        stream_up=state.is_line_up,
-        phase_ready=state.is_ready,
-        is_closing=state.closing is not None,
-        working_entry_qty=entry_qty,
-        orders_last_minute=minute,
-        orders_last_day=day,
-        position_qty=state.position.qty,
     )
 
 
@@ -194,7 +165,7 @@ def granted(state: SessionState, event: HeatGranted, now_s: float) -> Effects:
     if isinstance(item, Order):
         outcome = _clear(state, item, event, now_s)
         if isinstance(outcome, Cleared):
-            return record(state, outcome, now_s)
+            return gating.record(state, outcome, now_s)
         return (Release(order_id), *_refused(state, waiting, outcome))
     change = changing.cleared(state, item, event.grant, now_s)
     if isinstance(change, Cleared):
@@ -221,28 +192,5 @@ def _refused(state: SessionState, waiting: Pending, why: Refused) -> Effects:
     )
 
 
-def refusal(state: SessionState, candle: Candle, code: str, detail: str) -> AuditDecision:
-    """A decision that is not carried out, with the reason: a row, not a shrug."""
-    del state
-    return AuditDecision(candle, candle.opened_at, "refused", detail, code, ())
-
-
 def _audit(candle: Candle, reason: str, ids: tuple[str, ...]) -> AuditDecision:
     return AuditDecision(candle, candle.opened_at, "submit_order", reason, "", ids)  # type: ignore[arg-type]
-
-
-def record(state: SessionState, cleared: Cleared[Order], now_s: float) -> Effects:
-    """Into memory as PENDING_RECORD, to the journal, and into the heat."""
-    order = cleared.item
-    is_exit = order.purpose is not Purpose.ENTRY
-    if order.id in state.orders or order.id in state.ended:
-        return NOTHING  # the same decision again: it has its row
-    state.orders[order.id] = WorkingOrder(order, is_exit=is_exit, decided_s=now_s)
-    effect = Record(cleared, is_exit)
-    state.recording[order.id] = (effect, now_s)
-    state.owe(now_s + 5.0)
-    if not is_exit:
-        state.entry_times_s.append(now_s)
-        del state.entry_times_s[:-5000]
-    refresh_view(state)
-    return (effect, *heat_report(state, now_s))

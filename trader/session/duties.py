@@ -5,7 +5,7 @@ that is still owed, and is asked for again. Every repetition is idempotent.
 """
 
 from trader.orders.order import Status
-from trader.session import leaving, truth
+from trader.session import asking, leaving
 from trader.session.effects import NOTHING, AuditDecision, Effects, Find, Release
 from trader.session.moving import PROBES_S, doubt
 from trader.session.report import heat_report
@@ -20,9 +20,9 @@ def due(state: SessionState, now_s: float) -> Effects:
     effects: Effects = NOTHING
     if state.fence is not None:
         if now_s >= state.position_due_s:
-            effects += truth.ask_position(state, now_s)
+            effects += asking.ask_position(state, now_s)
         if now_s >= state.orders_due_s:
-            effects += truth.ask_orders(state, now_s)
+            effects += asking.ask_orders(state, now_s)
         effects += _records(state, now_s) + _submits(state, now_s) + _probes(state, now_s)
         if now_s >= state.heat_due_s:
             effects += heat_report(state, now_s)

@@ -5,7 +5,7 @@ from typing import assert_never
 from trader.accounts.events import StreamConnected, StreamLost
 from trader.market.events import ClockUnknown, FeedFresh, FeedStale, MarketClosed, MarketOpened
 from trader.risk.events import HeatChanged
-from trader.session import truth
+from trader.session import asking
 from trader.session.effects import NOTHING, AskExecutions, Effects, Notice, Severity
 from trader.session.events import (
     ClockSuspected,
@@ -63,10 +63,10 @@ def changed(state: SessionState, event: FlagEvent, now_s: float) -> Effects:
             state.is_clock_trusted = False
             state.positions_ok_s = None  # the next reconcile, with the lease held, clears it
             text = f"wall clock moved {event.jump_s:+.1f} s against elapsed time: no entry"
-            return (_warn("clock_suspect", text), *truth.ask_all(state, now_s))
+            return (_warn("clock_suspect", text), *asking.ask_all(state, now_s))
         case StreamConnected():
             state.is_line_up = True
-            return (AskExecutions(), *truth.ask_all(state, now_s))
+            return (AskExecutions(), *asking.ask_all(state, now_s))
         case StreamLost():
             state.is_line_up = False
             return (_warn("order_stream_lost", event.cause),)
@@ -75,7 +75,7 @@ def changed(state: SessionState, event: FlagEvent, now_s: float) -> Effects:
             if event.state is not TradingState.ACTIVE:
                 state.pending.clear()  # what waits for its grant would be an entry
         case ReconcileRequested():
-            return (AskExecutions(), *truth.ask_all(state, now_s))
+            return (AskExecutions(), *asking.ask_all(state, now_s))
         case _:
             assert_never(event)
     return NOTHING

@@ -24,7 +24,7 @@ from trader.orders.working import WorkingOrder
 from trader.positions.position import reducible
 from trader.proofs import Cleared
 from trader.risk.gate import clear
-from trader.session import changing, deciding
+from trader.session import asking, changing, gating
 from trader.session.effects import NOTHING, Effects, Notice, Severity
 from trader.session.events import CloseRequested
 from trader.session.report import heat_report
@@ -65,11 +65,9 @@ def price_moved(state: SessionState, event: PriceMoved, now_s: float) -> Effects
 
 def close_requested(state: SessionState, event: CloseRequested, now_s: float) -> Effects:
     """The operator closes: from the broker's truth, asked for afresh, in every state."""
-    from trader.session import truth
-
     zero = Quantity(Decimal(0))
     effects = close(state, zero, event.reason, event.command_id, now_s, CauseKind.COMMAND)
-    return (*effects, *truth.ask_all(state, now_s))
+    return (*effects, *asking.ask_all(state, now_s))
 
 
 def close(
@@ -232,13 +230,13 @@ def _send(state: SessionState, order: Order, now_s: float) -> Effects:
         reducible=free,
         broker_qty=state.broker.broker_qty,
         grant=None,
-        standing=deciding.standing(state, now_s),
+        standing=gating.standing(state, now_s),
         limits=state.rules.limits,
         instrument=state.rules.instrument,
         mark=state.mark,
     )
     if isinstance(outcome, Cleared):
-        return deciding.record(state, outcome, now_s)
+        return gating.record(state, outcome, now_s)
     state.retry_exit_s = now_s + 1.0
     state.owe(state.retry_exit_s)
     text = f"{order.purpose} {order.qty}: {outcome.reason_code}: {outcome.detail}"

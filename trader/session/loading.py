@@ -8,7 +8,7 @@ from trader.orders.working import WorkingOrder
 from trader.positions.position import Position
 from trader.records import Fence, SessionRows, StoredOrder
 from trader.risk.gate import reclear
-from trader.session import truth
+from trader.session import asking
 from trader.session.effects import AskExecutions, Effects, Find, Notice, Record, Severity
 from trader.session.events import SessionLoaded
 from trader.session.moving import doubt
@@ -32,7 +32,7 @@ def loaded(state: SessionState, event: SessionLoaded, now_s: float) -> Effects:
     state.stop_price = _standing_stop(rows) if rows.position_qty != 0 else None
     refresh_view(state)
     state.position_due_s = state.orders_due_s = now_s
-    asked = truth.ask_all(state, now_s)
+    asked = asking.ask_all(state, now_s)
     return (*effects, AskExecutions(), *asked, *heat_report(state, now_s))
 
 

@@ -40,11 +40,13 @@ from trader.session import (
     bars,
     changing,
     deciding,
+    doubting,
     duties,
     flags,
     leaving,
     loading,
     ordering,
+    reporting,
     truth,
 )
 from trader.session.effects import Effects
@@ -196,17 +198,17 @@ def _about_orders(
         case OrderAccepted():
             return ordering.accepted(state, event)
         case OrderFilled():
-            return ordering.filled(state, event, now_s)
+            return reporting.filled(state, event, now_s)
         case OrderReported():
-            return ordering.reported(state, event, now_s)
+            return reporting.reported(state, event, now_s)
         case OrderRejected():
             return ordering.rejected(state, event, now_s)
         case OrderUnanswered():
-            return ordering.unanswered(state, event, now_s)
+            return doubting.unanswered(state, event, now_s)
         case OrderDenied():
             return ordering.denied(state, event, now_s)
         case OrderAbsent():
-            return ordering.absent(state, event, now_s)
+            return doubting.absent(state, event, now_s)
         case RecordRefused():
             return ordering.record_refused(state, event, now_s)
         case ChangeRecorded():

@@ -15,12 +15,10 @@ from trader.orders.reconcile import judge_open_orders
 from trader.positions.events import PositionReported
 from trader.positions.reconcile import Adjust, Agree, Wait, judge
 from trader.records import AdjustmentEntry
-from trader.session import ordering
+from trader.session import reporting
 from trader.session.effects import (
     NOTHING,
     AskExecutions,
-    AskOrders,
-    AskPosition,
     Effects,
     Find,
     Keep,
@@ -32,27 +30,6 @@ from trader.session.report import heat_report, refresh_view
 from trader.session.state import SessionState
 
 RECHECK_S = 1.0  # a difference must be seen again, with nothing under way, before it is acted on
-
-
-def ask_all(state: SessionState, now_s: float) -> Effects:
-    """Both questions, now."""
-    return ask_position(state, now_s) + ask_orders(state, now_s)
-
-
-def ask_position(state: SessionState, now_s: float) -> Effects:
-    """Ask for the position; a question without an answer is asked again after its deadline."""
-    state.position_asked_s = now_s
-    state.position_due_s = now_s + 2 * state.rules.query_deadline_s
-    state.owe(state.position_due_s)
-    return (AskPosition(),)
-
-
-def ask_orders(state: SessionState, now_s: float) -> Effects:
-    """Ask for the open orders, likewise."""
-    state.orders_asked_s = now_s
-    state.orders_due_s = now_s + 2 * state.rules.query_deadline_s
-    state.owe(state.orders_due_s)
-    return (AskOrders(),)
 
 
 def position_reported(state: SessionState, event: PositionReported, now_s: float) -> Effects:
@@ -152,7 +129,7 @@ def orders_reported(state: SessionState, event: OpenOrdersReported, now_s: float
         return NOTHING
     effects: Effects = NOTHING
     for report in event.reports:
-        effects += ordering.reported(state, OrderReported(report, event.asked_s), now_s)
+        effects += reporting.reported(state, OrderReported(report, event.asked_s), now_s)
     verdict = judge_open_orders(state.orders.values(), event.reports, event.asked_s)
     for order_id in verdict.absent:
         effects += (Find(order_id),)

@@ -1,0 +1,65 @@
+"""The gate's questions about the session, and the road from its yes to the journal."""
+
+from decimal import Decimal
+
+from trader.market.candle import Candle
+from trader.money import Quantity
+from trader.orders.order import Order, Purpose
+from trader.orders.working import WorkingOrder
+from trader.proofs import Cleared
+from trader.risk.gate import Standing
+from trader.session.effects import NOTHING, AuditDecision, Effects, Record
+from trader.session.events import TradingState
+from trader.session.report import heat_report, refresh_view
+from trader.session.state import SessionState
+
+
+def standing(state: SessionState, now_s: float) -> Standing:
+    """What the gate asks of the session's flags: all of it for entries only."""
+    minute = sum(1 for at in state.entry_times_s if at > now_s - 60)
+    day = sum(1 for at in state.entry_times_s if at > now_s - 86_400)
+    age = None if state.positions_ok_s is None else now_s - state.positions_ok_s
+    entry_qty = Quantity(
+        sum((w.leaves_qty for w in state.open_orders() if not w.is_exit), Decimal(0))
+    )
+    return Standing(
+        state=TradingState.EXITS_ONLY if state.is_exits_only else state.trading_state,
+        reconcile_age_s=age,
+        reconcile_age_max_s=2 * state.rules.position_period_s,
+        feed_fresh=state.is_feed_fresh,
+        market_open=state.is_market_open,
+        heat_level=state.heat_level,
+        store_up=state.is_store_up,
+        clock_ok=state.is_clock_trusted,
+        lease_held=state.is_lease_held,
+        stream_up=state.is_line_up,
+        phase_ready=state.is_ready,
+        is_closing=state.closing is not None,
+        working_entry_qty=entry_qty,
+        orders_last_minute=minute,
+        orders_last_day=day,
+        position_qty=state.position.qty,
+    )
+
+
+def refusal(state: SessionState, candle: Candle, code: str, detail: str) -> AuditDecision:
+    """A decision that is not carried out, with the reason: a row, not a shrug."""
+    del state
+    return AuditDecision(candle, candle.opened_at, "refused", detail, code, ())
+
+
+def record(state: SessionState, cleared: Cleared[Order], now_s: float) -> Effects:
+    """Into memory as PENDING_RECORD, to the journal, and into the heat."""
+    order = cleared.item
+    is_exit = order.purpose is not Purpose.ENTRY
+    if order.id in state.orders or order.id in state.ended:
+        return NOTHING  # the same decision again: it has its row
+    state.orders[order.id] = WorkingOrder(order, is_exit=is_exit, decided_s=now_s)
+    effect = Record(cleared, is_exit)
+    state.recording[order.id] = (effect, now_s)
+    state.owe(now_s + 5.0)
+    if not is_exit:
+        state.entry_times_s.append(now_s)
+        del state.entry_times_s[:-5000]
+    refresh_view(state)
+    return (effect, *heat_report(state, now_s))

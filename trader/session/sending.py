@@ -1,0 +1,56 @@
+"""Sending a recorded order, and sending it again where two arrivals make one order."""
+
+from trader.orders.order import Order, Purpose
+from trader.orders.working import WorkingOrder
+from trader.ports import IdUniqueness
+from trader.positions.position import reducible
+from trader.proofs import Recorded
+from trader.session.effects import (
+    NOTHING,
+    Effects,
+    Submit,
+)
+from trader.session.events import TradingState
+from trader.session.state import SessionState
+
+RESEND_MAX = 5  # of one exit's row; past it the venue's word is awaited
+
+
+def submit(
+    state: SessionState, working: WorkingOrder, proof: Recorded[Order], now_s: float
+) -> Effects:
+    attempt = state.attempts.get(working.order.id, 0) + 1
+    state.attempts[working.order.id] = attempt
+    working.sent_s = now_s
+    deadline_s = (
+        now_s + state.rules.submit_deadline_s
+        if working.is_exit
+        else working.decided_s + state.rules.entry_deadline_s
+    )
+    state.owe(now_s + state.rules.submit_deadline_s)
+    return (Submit(proof, working.is_exit, deadline_s, attempt),)
+
+
+def resend(state: SessionState, working: WorkingOrder, now_s: float) -> Effects:
+    """The same row, the same id: only where two arrivals make one order (settled 12)."""
+    able = state.rules.capabilities
+    order_id = working.order.id
+    if not (able.resend_safe and able.client_id_unique is IdUniqueness.FOREVER):
+        return NOTHING
+    attempts = state.attempts.get(order_id, 0)
+    proof = state.proofs.get(order_id)
+    if proof is None or attempts > RESEND_MAX or (attempts > 1 and working.absences == 0):
+        return NOTHING
+    if working.is_exit:
+        others = [w for w in state.orders.values() if w is not working]
+        if working.order.purpose is not Purpose.PROTECT and working.leaves_qty > reducible(
+            state.broker.broker_qty, others
+        ):
+            return NOTHING
+    elif (
+        now_s - working.decided_s > state.rules.entry_deadline_s
+        or working.order.incarnation != state.incarnation
+        or state.trading_state is not TradingState.ACTIVE
+    ):
+        return NOTHING
+    return submit(state, working, proof, now_s)
