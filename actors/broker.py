@@ -18,6 +18,7 @@ from actors.last_gate import LastGate
 from actors.runtime import Actor, Address
 from trader.accounts.account import Balance
 from trader.accounts.events import (
+    AccountAuthFailed,
     BalanceReported,
     FrameRefused,
     StreamConnected,
@@ -534,6 +535,9 @@ class AccountManager(Actor):
                 self._tell_all(event)
             case FrameRefused():
                 self._frames_refused_count += 1
+                self.publish(HOUSE, event)
+            case AccountAuthFailed():
+                self._line_cause = event.detail
                 self.publish(HOUSE, event)
             case _:
                 assert_never(event)

@@ -30,6 +30,14 @@ class StreamLost:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountAuthFailed:
+    """The broker does not accept our keys: nothing works until a human acts."""
+
+    account_id: AccountId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class FrameRefused:
     """A frame that is not of the protocol: counted, shown, dropped."""
 
