@@ -1,0 +1,112 @@
+"""The journal in PostgreSQL: what must be durable before it leaves, in as few commits as possible.
+
+One connection, so journal order is commit order. A batch of orders alone is one statement and one
+flush; what the broker can tell again does not wait for the flush of its own commit.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+import asyncpg
+
+from adapters.store.batch import Step, Written, rows_of, rows_of_item, steps_of
+from adapters.store.codec import fence_values
+from adapters.store.connect import BAD_DATA, COMMAND_TIMEOUT_S, UNANSWERED, Connection, connect
+from adapters.store.settlement import enqueue_settlements
+from adapters.store.statements import RECORD_CURSORS
+from trader.errors import StoreUnavailable
+from trader.orders.order import Change, Order
+from trader.records import Entry, Fence, NotKept, Outcome, is_decision
+
+_AUTOCOMMIT = ""
+_DURABLE = "begin"
+_RELAXED = "begin; set local synchronous_commit = off"
+
+
+class PostgresJournal:
+    """Fulfils `trader.ports.Journal`. A lost connection is opened again by the next write."""
+
+    def __init__(self, url: str, command_timeout_s: float = COMMAND_TIMEOUT_S) -> None:
+        self._url = url
+        self._command_timeout_s = command_timeout_s
+        self._connection: Connection | None = None
+
+    async def write(self, entries: Sequence[Entry]) -> tuple[Outcome, ...]:
+        """Keep the entries; one outcome each. Raises StoreUnavailable, StoreUnsafe."""
+        if not entries:
+            return ()
+        try:
+            return await self._commit(entries)
+        except BAD_DATA as error:
+            if len(entries) == 1:
+                return (NotKept("bad_data", str(error)),)
+        # One of them is poisoned: the halves are written apart, until it is alone.
+        middle = len(entries) // 2
+        return (*await self.write(entries[:middle]), *await self.write(entries[middle:]))
+
+    async def adopt(self, records: Sequence[tuple[Order | Change, Fence]]) -> None:
+        """Insert spooled records as they are. Raises StoreUnavailable, StoreUnsafe."""
+        rows = (
+            (place, statement, values)
+            for place, (item, fence) in enumerate(records)
+            for statement, values in rows_of_item(item, (*fence_values(fence)[:-1], False))
+        )
+        async with self._committing(_DURABLE) as connection:
+            for step in steps_of(rows):
+                await step.statement.run(connection, step.rows)
+
+    def close(self) -> None:
+        """Forget the connection at once, whatever state it is in."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _commit(self, entries: Sequence[Entry]) -> tuple[Outcome, ...]:
+        steps = steps_of(
+            (place, statement, values)
+            for place, entry in enumerate(entries)
+            for statement, values in rows_of(entry)
+        )
+        written = Written(entries)
+        async with self._committing(_how(entries, steps)) as connection:
+            for step in steps:
+                if step.statement is RECORD_CURSORS:
+                    step = written.without_covering_refused_fills(step)
+                if step.rows:
+                    written.take(step, await step.statement.run(connection, step.rows))
+            if written.closing:
+                await enqueue_settlements(connection, written.closing)
+        if repeated := written.repeated_ids():
+            async with self._committing(_AUTOCOMMIT) as connection:
+                await written.read_stored(connection, repeated)
+        return written.outcomes()
+
+    @contextlib.asynccontextmanager
+    async def _committing(self, begin: str) -> AsyncIterator[Connection]:
+        """A connection in a transaction; whatever interrupts it, the outcome is said honestly."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._url, self._command_timeout_s)
+        try:
+            if begin:
+                await self._connection.execute(begin)
+            yield self._connection
+            if begin:
+                await self._connection.execute("commit")
+        except BAD_DATA as error:
+            if begin:
+                self.close()
+            if isinstance(error, asyncpg.UniqueViolationError):  # somebody wrote just before us
+                raise StoreUnavailable(f"journal: {error}") from error
+            raise
+        except UNANSWERED as error:
+            self.close()
+            raise StoreUnavailable(f"journal: {type(error).__name__}: {error}") from error
+        except BaseException:
+            self.close()  # cancelled in the middle: the answer would be read by the next question
+            raise
+
+
+def _how(entries: Sequence[Entry], steps: list[Step]) -> str:
+    if not any(map(is_decision, entries)):
+        return _RELAXED
+    return _DURABLE if len(steps) > 1 else _AUTOCOMMIT
