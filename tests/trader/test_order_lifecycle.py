@@ -62,7 +62,13 @@ def cells() -> list[object]:
         for column, code in zip(head.split(), codes, strict=True):
             status, happening = SHORT[column], Happening(name)
             expected = {"x": None, ".": status}.get(code) if code in "x." else SHORT[code]
-            so = "cannot be" if code == "x" else "stays" if code == "." else f"is {words(SHORT[code])}"
+            so = (
+                "cannot be"
+                if code == "x"
+                else "stays"
+                if code == "."
+                else f"is {words(SHORT[code])}"
+            )
             sentence = f"{words(status)}, then {words(happening)}: {so}"
             params.append(pytest.param(status, happening, expected, id=sentence))
     return params
