@@ -319,9 +319,11 @@ class Journal(Protocol):
         """
         ...
 
-    async def adopt(self, records: Sequence[tuple[Order | Change, Fence]]) -> None:
-        """Insert what was recorded while the store was down: never changing a row, whatever the
-        fence says by now. Raises StoreUnavailable: adopt them again."""
+    async def adopt(self, records: Sequence[tuple[Order | Change, Fence]]) -> tuple[Outcome, ...]:
+        """Insert what was recorded while the store was down: insert-only, whatever the fence says.
+
+        One outcome each; a bad record fails alone. Raises StoreUnavailable: adopt them again.
+        """
         ...
 
 

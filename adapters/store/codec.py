@@ -6,8 +6,9 @@ import hashlib
 from decimal import Decimal
 from typing import Any, Protocol
 
+from trader.accounts.account import Balance
 from trader.ids import AccountId, BrokerOrderId, CauseKind, ClientOrderId, InstrumentId, SessionId
-from trader.money import Price, Quantity
+from trader.money import Money, Price, Quantity
 from trader.orders.order import (
     Cancel,
     Change,
@@ -249,3 +250,17 @@ def price_of(number: Decimal | None) -> Price | None:
 
 def _broker_id(text: str | None) -> BrokerOrderId | None:
     return None if text is None else BrokerOrderId(text)
+
+
+def balance_of(row: Row) -> Balance:
+    """An account's money."""
+    currency = row["currency"]
+    return Balance(
+        account_id=AccountId(row["account_id"]),
+        broker_account=row["broker_account"],
+        cash=Money(row["cash"], currency),
+        equity=Money(row["equity"], currency),
+        buying_power=Money(row["buying_power"], currency),
+        is_blocked=row["is_blocked"],
+        reported_at=row["reported_at"],
+    )

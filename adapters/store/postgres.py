@@ -16,7 +16,7 @@ from adapters.store.settlement import enqueue_settlements
 from adapters.store.statements import RECORD_CURSORS
 from trader.errors import StoreUnavailable
 from trader.orders.order import Change, Order
-from trader.records import Entry, Fence, NotKept, Outcome, is_decision
+from trader.records import Entry, Fence, Kept, NotKept, Outcome, is_decision
 
 _AUTOCOMMIT = ""
 _DURABLE = "begin"
@@ -44,16 +44,23 @@ class PostgresJournal:
         middle = len(entries) // 2
         return (*await self.write(entries[:middle]), *await self.write(entries[middle:]))
 
-    async def adopt(self, records: Sequence[tuple[Order | Change, Fence]]) -> None:
+    async def adopt(self, records: Sequence[tuple[Order | Change, Fence]]) -> tuple[Outcome, ...]:
         """Insert spooled records as they are. Raises StoreUnavailable, StoreUnsafe."""
         rows = (
             (place, statement, values)
             for place, (item, fence) in enumerate(records)
             for statement, values in rows_of_item(item, (*fence_values(fence)[:-1], False))
         )
-        async with self._committing(_DURABLE) as connection:
-            for step in steps_of(rows):
-                await step.statement.run(connection, step.rows)
+        try:
+            async with self._committing(_DURABLE) as connection:
+                for step in steps_of(rows):
+                    await step.statement.run(connection, step.rows)
+            return (Kept(),) * len(records)
+        except BAD_DATA as error:
+            if len(records) == 1:
+                return (NotKept("bad_data", str(error)),)
+        middle = len(records) // 2
+        return (*await self.adopt(records[:middle]), *await self.adopt(records[middle:]))
 
     def close(self) -> None:
         """Forget the connection at once, whatever state it is in."""

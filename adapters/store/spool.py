@@ -1,0 +1,158 @@
+"""The spool: where exits and cancels are durable while the database is down.
+
+One file of slots of equal size, written through at its making, so that a full disk cannot stop an
+exit. A slot is a header and a JSON text; the checksum tells a torn one, which was never
+acknowledged. What was replayed is given up by one write: the file's first slot says from which
+generation on records count.
+"""
+
+import asyncio
+import os
+import struct
+import zlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from trader.errors import StoreUnavailable, StoreUnsafe
+from trader.orders.order import Change, Order
+from trader.ports import Journal
+from trader.proofs import Durability, Recorded
+from trader.records import ChangeEntry, Fence, Kept, OrderEntry
+
+RECORDS_COUNT_MAX = 1_000
+SLOT_BYTES = 4_096
+FLUSH_TIMEOUT_S = 2.0  # a disk that hangs must not hold back an exit
+_FILE_BYTES = SLOT_BYTES * (RECORDS_COUNT_MAX + 1)
+_HEADER = struct.Struct("<QQII")  # generation, number, length and checksum of the text
+_RECORD = TypeAdapter[tuple[Order | Change, Fence]](tuple[Order | Change, Fence])
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One spooled item. `number` is its place in the order of all; `generation` starts at 1."""
+
+    generation: int
+    number: int
+    item: Order | Change
+    fence: Fence
+
+
+class FileSpool:
+    """Fulfils `trader.ports.Spool`. Flushes in a thread, never on the loop."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
+        """Open the file, made and preallocated where there is none. Raises StoreUnsafe."""
+        self._now = now
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            _preallocate(self._fd, path)
+            self._oldest = max(1, _HEADER.unpack(os.pread(self._fd, _HEADER.size, 0))[0])
+            self._by_slot = _read(self._fd, self._oldest)
+        except OSError as error:
+            raise StoreUnsafe(f"no room to record exits while the database is down: {error}") from (
+                error
+            )
+        self._generation = max((r.generation for r in self._by_slot.values()), default=self._oldest)
+        self._next_number = 1 + max((r.number for r in self._by_slot.values()), default=0)
+        self._free = deque(n for n in range(1, RECORDS_COUNT_MAX + 1) if n not in self._by_slot)
+        self._in_memory: list[_Record] = []
+
+    def record_count(self) -> int:
+        """Records not yet replayed."""
+        return len(self._by_slot) + len(self._in_memory)
+
+    async def append(self, entry: OrderEntry | ChangeEntry) -> Recorded[Order] | Recorded[Change]:
+        """Durable in the file; with the file full or failing, in memory only, and said so."""
+        item = entry.order.item if isinstance(entry, OrderEntry) else entry.change.item
+        record = _Record(self._generation, self._next_number, item, entry.fence)
+        self._next_number += 1
+        recorded_at = self._now()
+        try:
+            slot = self._free.popleft()
+            async with asyncio.timeout(FLUSH_TIMEOUT_S):
+                await asyncio.to_thread(_write, self._fd, slot, record)
+            self._by_slot[slot] = record
+            durability = Durability.SPOOL
+        except (IndexError, OSError, TimeoutError, _TooLong):
+            if len(self._in_memory) < RECORDS_COUNT_MAX:
+                self._in_memory.append(record)
+            durability = Durability.MEMORY
+        if isinstance(item, Order):
+            return Recorded(item, recorded_at, durability)
+        return Recorded(item, recorded_at, durability)
+
+    async def replay(self, journal: Journal) -> int:
+        """Have the journal adopt every record, then give their slots up. Returns how many it kept.
+
+        Raises StoreUnavailable; twice is as good as once. What is appended meanwhile stays.
+        """
+        slots, memories = dict(self._by_slot), tuple(self._in_memory)
+        if not slots and not memories:
+            return 0
+        self._generation += 1  # of whatever is appended from now on
+        records = sorted((*slots.values(), *memories), key=lambda record: record.number)
+        outcomes = await journal.adopt([(record.item, record.fence) for record in records])
+        try:
+            await asyncio.to_thread(_give_up, self._fd, self._generation)
+        except OSError as error:
+            raise StoreUnavailable(f"spool: {error}") from error
+        for slot in slots:
+            del self._by_slot[slot]
+        self._free.extend(slots)
+        self._in_memory = [record for record in self._in_memory if record not in memories]
+        return sum(isinstance(outcome, Kept) for outcome in outcomes)
+
+    def close(self) -> None:
+        """Close the file; its records stay."""
+        os.close(self._fd)
+
+
+class _TooLong(Exception):
+    """The text does not fit its slot."""
+
+
+def _preallocate(fd: int, path: Path) -> None:
+    """Every block written once, so that later writes need no space and no new metadata."""
+    size = os.fstat(fd).st_size
+    if size < _FILE_BYTES:
+        os.pwrite(fd, bytes(_FILE_BYTES - size), size)
+        os.fsync(fd)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+
+def _write(fd: int, slot: int, record: _Record) -> None:
+    text = _RECORD.dump_json((record.item, record.fence))
+    if len(text) > SLOT_BYTES - _HEADER.size:
+        raise _TooLong
+    checksum = zlib.crc32(text, _salt(record.generation, record.number))
+    header = _HEADER.pack(record.generation, record.number, len(text), checksum)
+    os.pwrite(fd, header + text, slot * SLOT_BYTES)
+    os.fsync(fd)
+
+
+def _give_up(fd: int, oldest: int) -> None:
+    os.pwrite(fd, _HEADER.pack(oldest, 0, 0, 0), 0)
+    os.fsync(fd)
+
+
+def _read(fd: int, oldest: int) -> dict[int, _Record]:
+    by_slot = {}
+    for slot in range(1, RECORDS_COUNT_MAX + 1):
+        block = os.pread(fd, SLOT_BYTES, slot * SLOT_BYTES)
+        generation, number, length, checksum = _HEADER.unpack_from(block)
+        text = block[_HEADER.size : _HEADER.size + length]
+        if generation >= oldest and zlib.crc32(text, _salt(generation, number)) == checksum:
+            item, fence = _RECORD.validate_json(text)
+            by_slot[slot] = _Record(generation, number, item, fence)
+    return by_slot
+
+
+def _salt(generation: int, number: int) -> int:
+    return (generation * 1_000_003 + number) & 0xFFFFFFFF
