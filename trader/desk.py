@@ -1,6 +1,6 @@
 """The desk: what the outside may ask and order. One doorway; HTTP, socket and CLI are its doors."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from trader.ids import ClientOrderId, SessionId
@@ -93,7 +93,7 @@ class Desk(Protocol):
         """The session's newest bars, oldest first, the forming one last."""
         ...
 
-    def follow_bars(self, session_id: SessionId) -> AsyncIterator[BarView]:
+    def follow_bars(self, session_id: SessionId) -> AsyncGenerator[BarView, None]:
         """Every change of the forming bar and every closed bar, until the caller stops."""
         ...
 
