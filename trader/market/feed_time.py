@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from trader.instants import Timeframe
+from trader.market.candle import Candle
 
 T = TypeVar("T")
 
@@ -18,6 +19,12 @@ _AGREEING_COUNT = 3  # with as many that agree, it is the venue's time that has 
 _HELD_COUNT_MAX = 16
 _GRACE_S = 1.0  # how long a bar waits for its last trades
 _LATE_S = 30.0
+
+
+def proven_at(candle: Candle) -> datetime:
+    """The latest instant that a finished bar proves to have passed at the venue."""
+    # A day's bar ends with its session, hours before its 24.
+    return candle.opened_at if candle.timeframe is Timeframe.D1 else candle.closes_at
 
 
 class FeedTime(Generic[T]):
@@ -31,6 +38,11 @@ class FeedTime(Generic[T]):
         self._newest: datetime | None = None
         self._newest_s = 0.0
         self._held: deque[tuple[datetime, float, T]] = deque(maxlen=_HELD_COUNT_MAX)
+
+    @property
+    def newest(self) -> datetime | None:
+        """The newest stamp that was believed."""
+        return self._newest
 
     def now(self, elapsed_s: float) -> datetime | None:
         """The venue's time; None before it has said anything."""

@@ -59,7 +59,8 @@ class Line:
         self.series = Series((), self._keep)
         self._time = time
         self._unit = unit
-        self._is_assembled = unit is not timeframe
+        # A day is what its exchange says it is, so a feed's bars are never summed up to one.
+        self._is_assembled = unit is None or timeframe not in (unit, Timeframe.D1)
         self._assembler = Assembler(instrument, timeframe)  # of a feed of bars: for viewers only
         self._roll_up = RollUp(instrument, timeframe)
         # From a connect until it is settled:
@@ -87,8 +88,13 @@ class Line:
 
     @property
     def is_settled(self) -> bool:
-        """Whether final bars go on at once."""
-        return self._held is None
+        """Whether history has shown everything before the live bars."""
+        return self._held is None and not self.is_doubtful
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the feed can give such bars at all."""
+        return self._unit is None or self.timeframe.duration >= self._unit.duration
 
     def need(self, depth: int) -> None:
         """Have history give at least as many bars."""
@@ -110,7 +116,9 @@ class Line:
         return self._finals(finals, elapsed_s) if finals and self._unit is None else _NONE
 
     def bar(self, candle: Candle, elapsed_s: float) -> LineEvents:
-        """A final bar of the feed, of this timeframe or of a shorter one."""
+        """A final bar of the feed: of this timeframe, or a part of a longer one."""
+        if candle.timeframe is not (self._unit if self._is_assembled else self.timeframe):
+            return _NONE
         self._anchor(elapsed_s)
         finals = self._roll_up.take(candle) if self._is_assembled else (candle,)
         return self._finals(finals, elapsed_s)
@@ -138,6 +146,8 @@ class Line:
     def wants(self, elapsed_s: float) -> Ask | None:
         """What to ask of history now, if nothing is being asked; None: nothing."""
         is_settling = self._is_settle_due(elapsed_s)
+        if not self._connect_count:
+            return None  # the live subscription stands before history is asked
         if self.depth_loaded < self.depth:
             return Ask(None, self.depth, is_settling, self._connect_count)
         if is_settling or self._is_fresh_connect or self.is_doubtful:
@@ -174,7 +184,8 @@ class Line:
         self._is_anchored = True
         since = now + self._time.grace()  # feed time is only known to about a second
         if self._unit is not None:
-            since = self._unit.open_of(since)  # a feed's bar is whole, however late we came
+            unit = self._unit if self._is_assembled else self.timeframe
+            since = unit.open_of(since)  # a feed's bar is whole, however late we came
         live_from = self.timeframe.open_of(since)
         if live_from < since:
             live_from += self.timeframe.duration

@@ -102,6 +102,10 @@ class Series:
         candles = tuple(self._candles)
         return candles[max(0, len(candles) - count) :]
 
+    def reaches(self, at: datetime) -> bool:
+        """Whether a bar that opened by then is held."""
+        return bool(self._candles) and self._candles[0].opened_at <= at
+
     def since(self, after: datetime | None) -> tuple[Candle, ...]:
         """The bars that opened later than `after`, oldest first; all that are held for None."""
         return tuple(c for c in self._candles if after is None or c.opened_at > after)

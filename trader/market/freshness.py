@@ -1,0 +1,99 @@
+"""Whether each instrument's feed can be believed, and what the sessions were told of it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from trader.ids import InstrumentId
+from trader.market.events import (
+    ClockUnknown,
+    FeedFresh,
+    FeedStale,
+    MarketClosed,
+    MarketOpened,
+)
+from trader.market.line import Line
+from trader.market.staleness import STEADY_COUNT, stale_reason
+
+MarketState = MarketOpened | MarketClosed | ClockUnknown
+_NOT_YET = "not connected yet"
+
+
+class Freshness:
+    """One per feed. Seconds are the host's elapsed ones."""
+
+    def __init__(self) -> None:
+        self.market: MarketState | None = None
+        self.frame_s: float | None = None  # of the newest frame
+        self._since_s = 0.0  # silence counts from a connect or an opening at the earliest
+        self._data_s: dict[InstrumentId, float] = {}
+        self._reasons: dict[InstrumentId, str | None] = {}
+
+    @property
+    def is_market_open(self) -> bool | None:
+        """By the venue's clock; None: not known."""
+        match self.market:
+            case MarketOpened():
+                return True
+            case MarketClosed():
+                return False
+            case _:
+                return None
+
+    @property
+    def stale(self) -> tuple[InstrumentId, ...]:
+        """The instruments that are not fresh."""
+        return tuple(sorted(name for name, reason in self._reasons.items() if reason is not None))
+
+    def connected(self, elapsed_s: float) -> None:
+        """The subscription stands (again)."""
+        self.frame_s = self._since_s = elapsed_s
+
+    def data_came(self, instrument: InstrumentId, elapsed_s: float) -> None:
+        """A trade or bar of this instrument."""
+        self._data_s[instrument] = elapsed_s
+
+    def market_is(self, market: MarketState, elapsed_s: float) -> bool:
+        """The venue's word; whether the sessions must hear it."""
+        has_changed = type(market) is not type(self.market)
+        if has_changed:
+            self._since_s = elapsed_s
+        self.market = market
+        return has_changed
+
+    def judge(
+        self, instrument: InstrumentId, lines: Iterable[Line], speed: float, elapsed_s: float
+    ) -> bool:
+        """Look again; whether the sessions must hear it: it turned stale or fresh."""
+        reason = self._reason(instrument, lines, speed, elapsed_s)
+        was_fresh = self._reasons.get(instrument, _NOT_YET) is None
+        self._reasons[instrument] = reason
+        return (reason is None) is not was_fresh
+
+    def told(self, instrument: InstrumentId, now: datetime) -> FeedStale | FeedFresh:
+        """What the sessions are to be told."""
+        reason = self._reasons.get(instrument, _NOT_YET)
+        return FeedFresh(instrument) if reason is None else FeedStale(instrument, reason, now)
+
+    def _reason(
+        self, instrument: InstrumentId, lines: Iterable[Line], speed: float, elapsed_s: float
+    ) -> str | None:
+        if self.frame_s is None:
+            return _NOT_YET
+        data_s = max(self._data_s.get(instrument, 0.0), self._since_s)
+        for line in lines:
+            if not line.is_possible:
+                return f"the feed has no bars of {line.timeframe}"
+            if line.is_doubtful:
+                return "bars may be missing: history does not show them"
+            if isinstance(self.market, MarketClosed):
+                continue
+            reason = stale_reason(
+                elapsed_s - self.frame_s,
+                elapsed_s - data_s,
+                line.timeframe,
+                speed,
+                line.series.last(STEADY_COUNT),
+            )
+            if reason is not None:
+                return reason
+        return None
