@@ -304,6 +304,14 @@ class Venue(Protocol):
         ...
 
 
+class CalendarJobs(Protocol):
+    """Wakes somebody at an instant of the wall clock; it never does work itself."""
+
+    def at(self, name: str, instant: datetime, callback: Callable[[], None]) -> None:
+        """Call back then, or at once where it has passed; replaces the job of that name."""
+        ...
+
+
 # ------------------------------------------------------------------------------------------ store
 
 
