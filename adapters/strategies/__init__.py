@@ -1,0 +1,1 @@
+"""Where strategies come from and where they live: loading, inline, host processes."""
