@@ -393,8 +393,11 @@ class Ledger(Protocol):
 class StrategyRunner(Protocol):
     """Where strategies live: inline, or in host processes. Never raises for what user code does."""
 
-    async def start(self) -> None:
-        """Make ready (spawn hosts)."""
+    async def start(self, lost: Callable[[StrategyFailed], None] | None = None) -> None:
+        """Make ready (spawn hosts). `lost` hears of each strategy that died without being asked.
+
+        Started again, it only changes who hears.
+        """
         ...
 
     async def stop(self) -> None:
