@@ -49,10 +49,8 @@ def decided(state: SessionState, event: StrategyDecided, now_s: float) -> Effect
 def _submit(state: SessionState, wanted: SubmitOrder, candle: Candle, now_s: float) -> Effects:
     key = instant_key(candle.opened_at)
     if wanted.is_exit:
-        if state.broker.broker_qty == 0:
-            return (
-                gating.refusal(state, candle, "nothing_to_exit", "the broker's position is flat"),
-            )
+        if state.broker.broker_qty == 0 and state.position.is_flat:
+            return (gating.refusal(state, candle, "nothing_to_exit", "the position is flat"),)
         audit = _audit(candle, wanted.reason, ())
         return (audit, *leaving.close(state, Quantity(Decimal(0)), wanted.reason, key, now_s))
     order = _order(state, wanted, candle, key)

@@ -27,10 +27,12 @@ def unanswered(state: SessionState, event: OrderUnanswered, now_s: float) -> Eff
     effects = doubt(state, working, event.cause, now_s)
     if working.status is not Status.UNKNOWN:
         return effects
-    again = resend(state, working, now_s) if working.is_exit else NOTHING
+    is_first = state.attempts.get(event.order_id, 1) == 1
+    again = resend(state, working, now_s) if working.is_exit and is_first else NOTHING
     text = f"order {working.order.id}: {event.cause}; asking the venue"
     notice = Notice(Severity.WARNING, "order_unknown", text)
-    return (*effects, notice, *(again or (Find(working.order.id),)), *heat_report(state, now_s))
+    asked: Effects = (Find(working.order.id),) if is_first else NOTHING  # later ones are paced
+    return (*effects, notice, *(again or asked), *heat_report(state, now_s))
 
 
 def absent(state: SessionState, event: OrderAbsent, now_s: float) -> Effects:

@@ -108,6 +108,11 @@ def _advance(state: SessionState, closing: Closing, now_s: float) -> Effects:
     is_patient = now_s - closing.since_s < CANCEL_PATIENCE_S
     for entry in entries:
         effects += changing.ask_cancel(state, entry, closing.reason, now_s)
+    is_known = state.broker.asked_s is not None and state.broker.asked_s > closing.since_s
+    if held <= closing.target_qty and not is_known:
+        state.position_due_s = min(state.position_due_s, now_s + 0.1)  # only the broker says so
+        state.owe(state.position_due_s)
+        return effects
     if held <= closing.target_qty and not exits and not (entries and is_patient):
         state.closing = None
         text = f"position {plain(state.broker.broker_qty)}: {closing.reason}"

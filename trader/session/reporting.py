@@ -67,9 +67,9 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
             state.newest_entry_fill_at = fill.happened_at
             if working.order.protective_stop is not None:
                 state.stop_price = working.order.protective_stop
-            # The stop is sized by the broker's word, so it is asked for at once.
-            state.position_due_s = min(state.position_due_s, now_s + AFTER_FILL_S)
-            state.owe(state.position_due_s)
+    # Stops are sized and exits ended by the broker's word, so it is asked for at once.
+    state.position_due_s = min(state.position_due_s, now_s + AFTER_FILL_S)
+    state.owe(state.position_due_s)
     if state.position.is_flat:
         state.stop_price = None
         state.failed_exits = 0

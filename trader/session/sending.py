@@ -13,8 +13,6 @@ from trader.session.effects import (
 from trader.session.events import TradingState
 from trader.session.state import SessionState
 
-RESEND_MAX = 5  # of one exit's row; past it the venue's word is awaited
-
 
 def submit(
     state: SessionState, working: WorkingOrder, proof: Recorded[Order], now_s: float
@@ -37,9 +35,8 @@ def resend(state: SessionState, working: WorkingOrder, now_s: float) -> Effects:
     order_id = working.order.id
     if not (able.resend_safe and able.client_id_unique is IdUniqueness.FOREVER):
         return NOTHING
-    attempts = state.attempts.get(order_id, 0)
     proof = state.proofs.get(order_id)
-    if proof is None or attempts > RESEND_MAX or (attempts > 1 and working.absences == 0):
+    if proof is None:
         return NOTHING
     if working.is_exit:
         others = [w for w in state.orders.values() if w is not working]

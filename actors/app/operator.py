@@ -1,0 +1,46 @@
+"""The operator's word, latched: a row in the database, a HALT file, and what the gates look at.
+
+Owns: the trading state of this house. Halting needs neither database nor actors: the file counts
+as the row until the database is back. While the file exists no entry leaves, whoever made it.
+"""
+
+import os
+from pathlib import Path
+
+from trader.session.events import TradingState, TradingStateChanged
+
+
+class Latch:
+    """See the module. `said` is asked at the socket, so it only looks."""
+
+    def __init__(self, halt_file: Path) -> None:
+        self._file = halt_file
+        self.state = TradingStateChanged(TradingState.ACTIVE, "")
+
+    def halted(self) -> str:
+        """Why no entry may leave now; "" if one may."""
+        if self.state.state is not TradingState.ACTIVE:
+            return self.state.reason or "halted"
+        if os.path.exists(self._file):
+            return f"the file {self._file} exists"
+        return ""
+
+    def current(self) -> TradingStateChanged:
+        """The state a starting session begins with; the file counts as HALTED."""
+        why = self.halted()
+        if why and self.state.state is TradingState.ACTIVE:
+            return TradingStateChanged(TradingState.HALTED, why)
+        return self.state
+
+    def write_file(self, reason: str) -> None:
+        """Durable before anybody is told."""
+        file = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(file, reason.encode())
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def remove_file(self) -> None:
+        """Only `resume` does this."""
+        self._file.unlink(missing_ok=True)

@@ -1,0 +1,276 @@
+"""The heart, event by event, in a toy world."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.trader.session.session_world import World, buy, foreign, leave
+from trader.ids import ClientOrderId
+from trader.orders.events import OrderFilled
+from trader.orders.order import OrderType, Purpose, Side, Status
+from trader.records import AdjustmentEntry, DecisionEntry, FillEntry
+from trader.risk.heat import HeatLevel
+from trader.session.effects import AuditDecision, AuditNothing
+from trader.session.events import (
+    CloseRequested,
+    ReconcileRequested,
+    StoreChanged,
+    TradingState,
+    TradingStateChanged,
+)
+from trader.session.strategy import CancelOrders, ModifyOrder, ModifyOrders, SubmitOrder
+
+
+@pytest.fixture
+def world() -> World:
+    return World().start()
+
+
+def test_an_entry_is_granted_recorded_sent_and_filled(world: World) -> None:
+    world.bar(buy(10))
+
+    assert world.position == 10
+    assert world.state.position.qty == 10
+    assert len(world.arrivals) == 1
+    assert len(world.kept(FillEntry)) == 1
+
+
+def test_every_bar_ends_in_a_decision_with_its_reason(world: World) -> None:
+    world.bar()
+
+    assert any(isinstance(each, AuditNothing) for each in world.done)
+
+
+def test_an_entry_with_a_stop_is_covered_at_the_venue_once_the_broker_has_said_its_position(
+    world: World,
+) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+
+    (stop,) = world.working()
+    assert stop.order.purpose is Purpose.PROTECT
+    assert (stop.order.side, stop.order.qty, stop.order.stop_price) == (Side.SELL, 10, 90)
+
+
+def test_the_stop_fires_at_the_venue_and_leaves_nothing_behind(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    world.move(89)
+    world.wait(1)
+
+    assert world.position == 0
+    assert world.state.position.is_flat
+    assert world.working() == []
+
+
+def test_an_exit_first_frees_the_shares_that_the_stop_holds(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    world.bar(leave())
+    world.wait(1)
+
+    assert world.position == 0
+    assert world.working() == []
+    assert world.state.closing is None
+
+
+def test_a_second_entry_resizes_the_one_stop(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    world.bar(buy(5, stop=90))
+    world.wait(1)
+
+    (stop,) = world.working()
+    assert stop.order.qty == 15
+
+
+def test_the_engine_judges_the_stop_while_none_rests_at_the_venue(world: World) -> None:
+    world.lose = {"AskPosition"}
+    world.bar(buy(10, stop=90))
+    assert world.working() == []  # the broker has not said how much there is to cover
+
+    world.move(89)
+    world.lose = set()
+    world.wait(30)
+
+    assert world.position == 0
+    assert world.notices("engine_stop")
+
+
+def test_a_lost_ack_is_unknown_and_found_without_a_second_order(world: World) -> None:
+    world.lose = {"ack"}
+    world.fill_markets = False
+    world.bar(buy(10))
+    world.lose = set()
+    (order_id,) = world.rows
+    world.wait(5)
+
+    assert len(world.venue) == 1
+    assert world.state.orders[ClientOrderId(order_id)].status is Status.ACCEPTED
+
+
+def test_an_entry_that_never_arrived_is_sent_again_within_its_deadline_only(world: World) -> None:
+    world.lose = {"request"}
+    world.bar(buy(10))
+    world.wait(11)
+    world.lose = set()
+    world.wait(200)
+
+    assert world.venue == {}
+    (order_id,) = world.rows
+    ended = world.state.ended[ClientOrderId(order_id)]
+    assert (ended.status, ended.reason_code) == (Status.EXPIRED, "never_arrived")
+
+
+def test_a_lost_exit_goes_out_again_with_the_same_row_and_id(world: World) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.lose = {"request"}
+    world.bar(leave())
+    world.lose = set()
+    world.wait(10)
+
+    assert world.position == 0
+    exits = [each for each in world.rows.values() if each.side is Side.SELL]
+    assert len(exits) == 1
+
+
+def test_the_same_fill_by_stream_and_by_poll_counts_once(world: World) -> None:
+    world.bar(buy(10))
+    for fill in list(world.fills):
+        world.tell(OrderFilled(fill))
+    world.tell(ReconcileRequested("test"))
+
+    assert world.state.position.qty == 10
+    assert len(world.kept(FillEntry)) == 1
+
+
+def test_a_fill_that_the_stream_lost_is_fetched_not_adjusted(world: World) -> None:
+    world.hold_fills = True
+    world.bar(buy(10))
+    assert world.state.position.is_flat
+
+    world.hold_fills = False
+    world.wait(40)
+
+    assert world.state.position.qty == 10
+    assert world.kept(AdjustmentEntry) == []
+
+
+def test_a_trade_behind_our_back_is_adjusted_once_and_loudly(world: World) -> None:
+    foreign(world, 7)
+    world.wait(40)
+
+    assert world.state.position.qty == 7
+    (entry,) = world.kept(AdjustmentEntry)
+    assert isinstance(entry, AdjustmentEntry)
+    assert entry.cause == "manual_or_margin_trade"
+    assert world.notices("position_adjusted")
+    world.wait(100)
+    assert len(world.kept(AdjustmentEntry)) == 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(TradingStateChanged(TradingState.HALTED, "stop"), id="halted"),
+        pytest.param(StoreChanged(False, "down"), id="database down"),
+    ],
+)
+def test_what_stops_entries_never_stops_an_exit(world: World, event: TradingStateChanged) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.tell(event)
+
+    world.bar(buy(1))
+    assert world.position == 10
+    assert world.refusals()
+
+    world.bar(leave())
+    world.wait(2)
+    assert world.position == 0
+
+
+@pytest.mark.parametrize("level", [HeatLevel.BLOCK, HeatLevel.UNKNOWN])
+def test_heat_refuses_entries_and_no_exit(world: World, level: HeatLevel) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.say_heat(level)
+
+    world.bar(buy(1))
+    assert world.refusals() == [f"heat_{level.lower()}"]
+    world.bar(leave())
+    world.wait(2)
+    assert world.position == 0
+
+
+def test_close_flattens_from_the_brokers_word_also_what_memory_never_heard_of(
+    world: World,
+) -> None:
+    foreign(world, 12)
+    world.tell(CloseRequested("cmd-1", "operator"))
+    world.wait(5)
+
+    assert world.position == 0
+
+
+def test_no_entry_before_everything_is_reconciled() -> None:
+    world = World(lose={"AskPosition"}).start()
+    world.bar(buy(10))
+
+    assert world.position == 0
+    assert world.refusals() == ["not_ready"]
+
+
+def test_a_silent_broker_stops_entries_after_two_periods(world: World) -> None:
+    world.lose = {"AskPosition"}
+    world.wait(61)
+    world.bar(buy(10))
+
+    assert world.refusals() == ["reconcile_stale"]
+
+
+def test_an_absurd_decision_is_a_counted_refusal(world: World) -> None:
+    world.bar(buy(10**9))
+    world.bar(SubmitOrder(Side.BUY, Decimal(1), "wrong", symbol="MSFT"))
+
+    assert world.refusals() == ["qty_over_max", "wrong_symbol"]
+    assert world.rows == {}
+
+
+def test_a_working_limit_is_changed_and_canceled_by_its_strategy(world: World) -> None:
+    limit = SubmitOrder(Side.BUY, Decimal(10), "dip", type=OrderType.LIMIT, price=Decimal(95))
+    world.bar(limit)
+    (order_id,) = world.rows
+    world.bar(ModifyOrders((ModifyOrder(ClientOrderId(order_id), price=Decimal(96)),), "higher"))
+
+    (changed,) = world.working()
+    assert changed.order.price == 96
+    world.bar(CancelOrders((), "enough"))
+    world.wait(3)
+    assert world.working() == []
+    assert world.state.open_orders() == []
+
+
+def test_a_strategy_may_not_take_its_protective_stop_away(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    (stop,) = world.working()
+    world.bar(CancelOrders((stop.order.id,), "free"))
+
+    assert world.refusals() == ["stop_is_protective"]
+    assert world.working() == [stop]
+
+
+def test_exits_only_runs_no_strategy_and_still_covers() -> None:
+    world = World()
+    world.state.is_exits_only = True
+    world.start()
+    foreign(world, 10)
+    world.wait(40)
+    world.bar(buy(10))
+
+    assert world.position == 10
+    audits = [each for each in world.done if isinstance(each, AuditDecision)]
+    assert [each.reason_code for each in audits] == ["exits_only"]
+    assert world.kept(DecisionEntry) == []
