@@ -62,18 +62,6 @@ class PriceMoved:
     happened_at: datetime  # venue time of `last`
 
 
-def merged(queued: PriceMoved, new: PriceMoved) -> PriceMoved:
-    """One price update for two that wait for the same reader: no extreme is lost."""
-    return PriceMoved(
-        new.instrument,
-        new.last,
-        max(queued.high, new.high),
-        min(queued.low, new.low),
-        min(queued.since, new.since),
-        new.happened_at,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class FeedStale:
     """The feed of this instrument says nothing although it should: entries stop, exits go on."""
