@@ -93,7 +93,9 @@ class AlpacaHistory:
         """Every bar of every page, in the order asked for. Raises BrokerError."""
         for _ in range(BARS_PAGES_MAX):
             page = an_object(await self._http.ask(f"/v2/stocks/{symbol}/bars", params))
-            for item in a_list(page.get("bars") or []):  # null where there are none
+            if "bars" not in page:
+                raise BrokerProtocolError("a page without bars")
+            for item in a_list(page["bars"] or []):  # null where there are none
                 yield item
             token = optional_text(page, "next_page_token")
             if token is None:

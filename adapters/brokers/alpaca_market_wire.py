@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from adapters.brokers import alpaca_json as read
 from trader.errors import BrokerProtocolError
-from trader.ids import InstrumentId
+from trader.ids import InstrumentId, symbol_of
 from trader.instants import Timeframe
 from trader.instrument import Instrument
 from trader.market.candle import Candle
@@ -77,7 +77,10 @@ def venue_clock(value: object) -> VenueClock:
 def instrument_of(value: object, instrument: InstrumentId) -> Instrument | None:
     """An asset's rules; None where it is not to be traded now."""
     data = read.an_object(value)
-    if read.text(data, "status") != "active" or not read.flag(data, "tradable"):
+    if read.text(data, "symbol") != symbol_of(instrument):
+        raise BrokerProtocolError("the answer speaks of another asset")
+    is_tradable = read.flag(data, "tradable")
+    if not is_tradable or read.text(data, "status") != "active":
         return None
     return Instrument(
         id=instrument,
