@@ -13,6 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
+from actors.account_messages import (
+    AccountState,
+    AttachSession,
+    DescribeAccount,
+    EquityAsked,
+    EquityReported,
+    FindOrder,
+    QueryOrders,
+    QueryPosition,
+    ReadExecutions,
+    SubmitOrder,
+    SubmitRequest,
+    UnownedPosition,
+)
 from actors.journal import KeepEntry
 from actors.last_gate import LastGate
 from actors.runtime import Actor, Address
@@ -24,8 +38,7 @@ from trader.accounts.events import (
     StreamConnected,
     StreamLost,
 )
-from trader.errors import TraderError
-from trader.ids import AccountId, ClientOrderId, InstrumentId, SessionId
+from trader.ids import AccountId, InstrumentId, SessionId
 from trader.money import NO_QTY, Quantity
 from trader.orders.events import (
     ChangeAnswered,
@@ -40,7 +53,7 @@ from trader.orders.events import (
     OrderUnanswered,
     QueryFailed,
 )
-from trader.orders.order import Change, Order, Replace, Status
+from trader.orders.order import Order, Replace, Status
 from trader.ports import (
     Accepted,
     Account,
@@ -54,118 +67,12 @@ from trader.ports import (
     Unknown,
 )
 from trader.positions.events import BrokerPosition, PositionReported, PositionsReported
-from trader.proofs import Recorded
 from trader.records import BalanceEntry, CursorEntry, Fence, HeldByAnother, Lease
-from trader.session.events import ClockSuspected, LeaseChanged, ReconcileRequested
+from trader.session.events import ClockSuspected, LeaseChanged
 
 HOUSE = "house"  # topic: notices of general interest
 QUERY_DEADLINE_S = 10.0
 LEASE_PARTS = 4  # renewals per ttl
-
-
-def name_of(account_id: AccountId) -> str:
-    """The account manager's name."""
-    return f"account:{account_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class AttachSession:
-    """This incarnation of this session owns the instrument from now on."""
-
-    session_id: SessionId
-    instrument: InstrumentId
-    incarnation: int
-    reply_to: Address
-
-
-@dataclass(frozen=True, slots=True)
-class SubmitOrder:
-    """Send it, unless the last gate says no. OrderSubmitted, then the answer."""
-
-    order: Recorded[Order]
-    is_exit: bool
-    deadline_s: float
-    attempt: int
-    reply_to: Address
-
-
-@dataclass(frozen=True, slots=True)
-class SubmitRequest:
-    """Send a replace or a cancel. ChangeAnswered."""
-
-    change: Recorded[Change]
-    is_exit: bool
-    deadline_s: float
-    reply_to: Address
-
-
-@dataclass(frozen=True, slots=True)
-class FindOrder:
-    """Ask the venue for one order. OrderReported, OrderAbsent or QueryFailed."""
-
-    order_id: ClientOrderId
-    reply_to: Address
-
-
-@dataclass(frozen=True, slots=True)
-class QueryPosition:
-    """PositionReported or QueryFailed."""
-
-    instrument: InstrumentId
-    reply_to: Address
-
-
-@dataclass(frozen=True, slots=True)
-class QueryOrders:
-    """OpenOrdersReported or QueryFailed."""
-
-    instrument: InstrumentId
-    reply_to: Address
-
-
-@dataclass(frozen=True, slots=True)
-class ReadExecutions:
-    """Read the executions from the cursor on; each goes to its instrument's owner."""
-
-
-@dataclass(frozen=True, slots=True)
-class EquityAsked:
-    """The portfolio was restarted and needs the account's equity."""
-
-
-@dataclass(frozen=True, slots=True)
-class EquityReported:
-    """The account's equity, for the portfolio."""
-
-    balance: Balance
-
-
-@dataclass(frozen=True, slots=True)
-class UnownedPosition:
-    """The broker holds something that no session owns: somebody must count and guard it."""
-
-    account_id: AccountId
-    position: BrokerPosition
-
-
-@dataclass(frozen=True, slots=True)
-class DescribeAccount:
-    """Ask: an AccountState."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """How the account stands, for the desk."""
-
-    account_id: AccountId
-    balance: Balance | None
-    is_line_up: bool
-    line_cause: str
-    epoch: int | None
-    lease_left_s: float | None
-    positions: dict[InstrumentId, Quantity] | None
-    positions_age_s: float | None
-    refused_frames_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -758,25 +665,3 @@ def lost(message: object, error: BaseException) -> None:
         change = message.change.item
         request_id = change.successor.id if isinstance(change, Replace) else change.id
         message.reply_to.tell(ChangeAnswered(request_id, change.target, "unknown", None, "", cause))
-
-
-__all__ = [
-    "AccountManager",
-    "AccountRules",
-    "AccountState",
-    "AttachSession",
-    "DescribeAccount",
-    "EquityAsked",
-    "EquityReported",
-    "FindOrder",
-    "QueryOrders",
-    "QueryPosition",
-    "ReadExecutions",
-    "ReconcileRequested",
-    "SubmitOrder",
-    "SubmitRequest",
-    "TraderError",
-    "UnownedPosition",
-    "lost",
-    "name_of",
-]

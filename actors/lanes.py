@@ -7,7 +7,7 @@ seals its key and is never dropped.
 
 from typing import Any
 
-from actors.broker import SubmitOrder, SubmitRequest
+from actors.account_messages import SubmitOrder, SubmitRequest
 from actors.runtime import Lane, Latest, Seals
 from trader.market.events import (
     CandleClosed,

@@ -8,7 +8,7 @@ reports make it complete again; until then the level is UNKNOWN and no entry is 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from actors.broker import EquityAsked, EquityReported
+from actors.account_messages import EquityAsked, EquityReported
 from actors.runtime import Actor, Address
 from trader.ids import AccountId, ClientOrderId, SessionId
 from trader.money import ZERO

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from actors.broker import (
+from actors.account_messages import (
     AttachSession,
     FindOrder,
     QueryOrders,

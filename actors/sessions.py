@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from actors import realtime_trader
-from actors.broker import UnownedPosition
+from actors.account_messages import UnownedPosition
 from actors.portfolio_server import ExpectSessions
 from actors.realtime_trader import NOTICES, Noticed
 from actors.runtime import Actor, Address, Child, StartChild

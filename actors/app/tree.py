@@ -14,7 +14,8 @@ root (one for one)
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from actors import broker, job_runner, journal, portfolio_server, sessions
+from actors import job_runner, journal, portfolio_server, sessions
+from actors.account_messages import name_of
 from actors.runtime import Actor, Child, Exhausted, Strategy, SupervisorSpec
 from trader.ids import AccountId
 
@@ -80,7 +81,10 @@ def tree(parts: Parts, *, restarts_count_max: int, restarts_window_s: float) -> 
             Child(portfolio_server.NAME, parts.portfolio),
             group(
                 "accounts",
-                *(Child(broker.name_of(each), make) for each, make in parts.accounts.items()),
+                *(
+                    Child(account_messages.name_of(each), make)
+                    for each, make in parts.accounts.items()
+                ),
             ),
             group(
                 "feeds",

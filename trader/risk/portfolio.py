@@ -144,6 +144,11 @@ class Portfolio:
             groups=self._groups(reports),
         )
 
+    def shares(self, now_s: float) -> tuple[tuple[Contribution, float], ...]:
+        """Each session's newest report and its age in seconds, in the order of their names."""
+        by_name = sorted(self._reports.items())
+        return tuple((report, now_s - came_s) for _, (report, came_s) in by_name)
+
     def _counts(self, grant: Grant, now_s: float) -> bool:
         return now_s - grant.granted_s < self.limits.grant_ttl_s
 
