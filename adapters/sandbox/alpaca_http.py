@@ -107,6 +107,7 @@ class AlpacaTrading:
 
     async def _ordered(self, order: Order) -> Answer:
         answer = Answer(wire.order_json(order))
+        self._host.settle_soon(order)
         if not self._host.latency_s:
             # Without latency the events are out before the reply: the classic race, on purpose.
             await self._flush()
@@ -152,17 +153,17 @@ class AlpacaTrading:
     async def _patch_order(self, call: Call) -> Answer:
         order = self._ledger.order(call.account.number, call.path_part("id"))
         change = read_replace(call.body, self._host.now(), call.account.number, order)
-        return await self._ordered(self._host.replace(change))
+        return await self._ordered(self._host.perform(change, self._venue.request_replace))
 
     async def _delete_order(self, call: Call) -> Answer:
-        await self._ordered(self._host.cancel(call.account.number, call.path_part("id")))
+        await self._ordered(self._host.request_cancel(call.account.number, call.path_part("id")))
         return Answer(None, 204)
 
     async def _delete_orders(self, call: Call) -> Answer:
         results = []
         for order in call.account.all_open():
             try:
-                self._host.cancel(call.account.number, order.id)
+                self._host.settle_soon(self._host.request_cancel(call.account.number, order.id))
                 results.append({"id": order.id, "status": 200})
             except Refused as refusal:
                 results.append({"id": order.id, "status": refusal.http_status})

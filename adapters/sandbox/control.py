@@ -212,8 +212,9 @@ class Control:
             orders = [found]
         else:
             orders = account.all_open()
-        ids = [self._host.cancel(account.number, order.id).id for order in orders]
-        return _json({"canceling": ids})
+        for order in orders:
+            self._host.settle_soon(self._host.request_cancel(account.number, order.id))
+        return _json({"canceling": [order.id for order in orders]})
 
     async def _post_trade(self, request: web.Request) -> web.Response:
         body = _Trade.model_validate_json(await request.read())

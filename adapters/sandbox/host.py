@@ -55,42 +55,37 @@ class Host:
         """After a restart: get round to what was pending when the venue died."""
         for order in self.venue.ledger.open_orders():
             if order.status in PENDING:
-                self._settle_later(order)
+                self.settle_soon(order)
 
-    def submit(self, account: str, request: OrderRequest, fate: Fate) -> Order:
-        """Take an order in and get round to it after the latency."""
-        command = commands.Submit(self.now(), account, request, fate)
-        return self._settle_later(self.perform(command, self.venue.submit))
-
-    def cancel(self, account: str, order_id: str) -> Order:
-        """Ask for an order to be cancelled."""
-        command = commands.RequestCancel(self.now(), account, order_id)
-        return self._settle_later(self.perform(command, self.venue.request_cancel))
-
-    def replace(self, command: commands.RequestReplace) -> Order:
-        """Ask for an order to be replaced; answers the successor."""
-        return self._settle_later(self.perform(command, self.venue.request_replace))
-
-    def stop(self) -> None:
-        """Drop the timers; what they were for is still pending in the journal."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
-
-    def _settle_later(self, order: Order) -> Order:
+    def settle_soon(self, order: Order) -> None:
+        """Get round to what is pending on an order: after the latency, or now if there is none."""
         if not self.latency_s:
             self._settle(order.id)
-            return order
-        loop = asyncio.get_running_loop()
+            return
         timer: asyncio.TimerHandle
 
         def due() -> None:
             self._timers.discard(timer)
             self._settle(order.id)
 
-        timer = loop.call_later(self.latency_s, due)
+        timer = asyncio.get_running_loop().call_later(self.latency_s, due)
         self._timers.add(timer)
-        return order
+
+    def submit(self, account: str, request: OrderRequest, fate: Fate) -> Order:
+        """Take an order in; whoever calls this has it settled."""
+        return self.perform(commands.Submit(self.now(), account, request, fate), self.venue.submit)
+
+    def request_cancel(self, account: str, order_id: str) -> Order:
+        """Ask for an order to be cancelled; whoever calls this has it settled."""
+        return self.perform(
+            commands.RequestCancel(self.now(), account, order_id), self.venue.request_cancel
+        )
+
+    def stop(self) -> None:
+        """Drop the timers; what they were for is still pending in the journal."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
 
     def _settle(self, order_id: str) -> None:
         self.perform(commands.Settle(self.now(), order_id), self.venue.settle)

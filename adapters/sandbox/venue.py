@@ -127,7 +127,8 @@ class Venue:
         order = self.ledger.order(command.account, command.order_id)
         if not order.is_open:
             raise entry.invalid(f'order is already in "{order.status}" state')
-        if order.status in (Status.PENDING_CANCEL, Status.PENDING_REPLACE):
+        successor_pending = order.status is Status.PENDING_NEW and order.replaces is not None
+        if successor_pending or order.status in (Status.PENDING_CANCEL, Status.PENDING_REPLACE):
             raise entry.invalid(f"cannot cancel order in {order.status} status")
         self._advance(command.at)
         self.ledger.set_status(order, Status.PENDING_CANCEL)
