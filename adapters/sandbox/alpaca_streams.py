@@ -151,7 +151,7 @@ class AlpacaStreams:
         if fault is None:
             return 1
         if fault.kind is FaultKind.DISCONNECT:
-            outlet.cut()
+            outlet.send(None)
         return 2 if fault.kind is FaultKind.DUP_EVENT else 0
 
     # --- trade_updates --------------------------------------------------------------------------

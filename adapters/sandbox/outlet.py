@@ -18,11 +18,11 @@ class Outlet:
         self._request = request
         self._socket = socket
         self._frame_type = frame_type
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE_MAX)
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_MAX)
         self._is_over = False
 
-    def send(self, frame: bytes) -> None:
-        """Queue a frame."""
+    def send(self, frame: bytes | None) -> None:
+        """Queue a frame; None cuts the connection once all before it is sent."""
         if self._is_over:
             return
         try:
@@ -36,7 +36,10 @@ class Outlet:
             while True:
                 frame = await self._queue.get()
                 try:
-                    await self._socket.send_frame(frame, self._frame_type)
+                    if frame is None:
+                        self.cut()
+                    else:
+                        await self._socket.send_frame(frame, self._frame_type)
                 finally:
                     self._queue.task_done()
         except ConnectionError:
