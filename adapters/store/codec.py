@@ -93,7 +93,7 @@ def order_of(row: Row) -> Order:
         price=price_of(row["price"]),
         stop_price=price_of(row["stop_price"]),
         protective_stop=price_of(row["protective_stop"]),
-        replaces=None if row["replaces"] is None else ClientOrderId(row["replaces"]),
+        replaces=order_id_of(row["replaces"]),
         decided_at=row["decided_at"],
     )
 
@@ -103,7 +103,7 @@ def stored_order_of(row: Row) -> StoredOrder:
     return StoredOrder(
         order=order_of(row),
         status=Status(row["status"]),
-        broker_order_id=_broker_id(row["broker_order_id"]),
+        broker_order_id=broker_id_of(row["broker_order_id"]),
         cum_qty=Quantity(row["cum_qty"]),
         avg_px=price_of(row["avg_px"]),
         reason_code=row["reason_code"],
@@ -248,7 +248,13 @@ def price_of(number: Decimal | None) -> Price | None:
     return None if number is None else Price(number)
 
 
-def _broker_id(text: str | None) -> BrokerOrderId | None:
+def order_id_of(text: str | None) -> ClientOrderId | None:
+    """Our id, or none."""
+    return None if text is None else ClientOrderId(text)
+
+
+def broker_id_of(text: str | None) -> BrokerOrderId | None:
+    """The venue's id, or none."""
     return None if text is None else BrokerOrderId(text)
 
 

@@ -90,12 +90,16 @@ async def _refuse_unsafe(connection: Connection) -> None:
             )
 
 
-def readers(url: str, command_timeout_s: float = COMMAND_TIMEOUT_S) -> Pool:
+def readers(
+    url: str,
+    command_timeout_s: float = COMMAND_TIMEOUT_S,
+    connections_max: int = READERS_COUNT_MAX,
+) -> Pool:
     """A small pool for everything but the journal; it connects on its first use."""
     return asyncpg.create_pool(
         url,
         min_size=0,
-        max_size=READERS_COUNT_MAX,
+        max_size=connections_max,
         timeout=command_timeout_s,
         command_timeout=command_timeout_s,
         server_settings=_server_settings(command_timeout_s),

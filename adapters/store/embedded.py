@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from trader.errors import StoreUnavailable, StoreUnsafe
+from trader.errors import StoreError, StoreUnavailable, StoreUnsafe
 
 START_TIMEOUT_S = 600.0  # recovery after a crash replays the log, which may be long
 STOP_TIMEOUT_S = 60.0  # for a clean end; past it the server is ended as in a crash
 LEFTOVER_PATIENCE_S = 5.0  # a server whose owner died is ending already
+RESTART_PAUSE_S = 1.0  # between two tries to start a server that ended by itself
 SOCKET_PATH_BYTES_MAX = 103  # sockaddr_un: 104 bytes on macOS, 108 on Linux, with the closing NUL
 _MAJOR = 18  # of the binaries; a cluster can be opened by the same major version only
 _POLL_S = 0.01
@@ -53,7 +54,12 @@ async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
         if await _owns(lock.fileno(), server):
             try:
                 await server.start()
-                yield server.url()
+                keeper = asyncio.create_task(server.keep())
+                try:
+                    yield server.url()
+                finally:
+                    keeper.cancel()
+                    await asyncio.wait({keeper})
             finally:
                 await server.stop()
         else:
@@ -113,6 +119,15 @@ class _Server:
                 if self._process.poll() is not None:
                     raise StoreUnavailable(f"PostgreSQL ended at its start: {self._log_tail()}")
                 await asyncio.sleep(_POLL_S)
+
+    async def keep(self) -> None:
+        """Start the server again whenever it ends by itself (killed for its memory, say)."""
+        while True:
+            if self._process is not None:
+                await _end_of(self._process)
+            with contextlib.suppress(StoreError):
+                await self.start()
+            await asyncio.sleep(RESTART_PAUSE_S)
 
     async def stop(self) -> None:
         """End the server: cleanly (SIGINT), else as in a crash (SIGQUIT)."""

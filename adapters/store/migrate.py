@@ -8,7 +8,7 @@ from importlib import resources
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 
-from adapters.store.connect import Connection, answered
+from adapters.store.connect import AnyConnection, Connection, answered
 from trader.errors import StoreUnsafe
 
 _LOCK = 7_236_103_915  # any number, as long as it never changes: all migrators queue on it
@@ -61,7 +61,7 @@ def shipped() -> tuple[Migration, ...]:
 
 
 async def status(
-    connection: Connection, migrations: tuple[Migration, ...] | None = None
+    connection: AnyConnection, migrations: tuple[Migration, ...] | None = None
 ) -> SchemaStatus:
     """What is applied. Raises StoreUnsafe for a newer or a strange schema, StoreUnavailable."""
     known = shipped() if migrations is None else migrations

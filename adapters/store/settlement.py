@@ -5,10 +5,18 @@ from collections.abc import Mapping
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 
-from adapters.store.connect import Connection
+from adapters.store.codec import Row, price_of
+from adapters.store.connect import AnyConnection, Connection
+from adapters.store.statements import sql
 from trader.ids import SessionId
+from trader.money import NO_QTY, Price, Quantity
+from trader.orders.order import Side
+from trader.positions.trades import Assignment, Execution, round_trips
 
 SETTLE = "settle_trades"
+
+_MOVES = sql("session_moves")
+_RECORD_TRADE = sql("record_trade")
 
 
 async def enqueue_settlements(
@@ -24,4 +32,46 @@ async def enqueue_settlements(
         [0] * len(newest_executions),
         dedupe_key=[f"{s}:{execution}" for s, execution in newest_executions.items()],
         on_conflict="skip",
+    )
+
+
+async def settle(connection: AnyConnection, session_id: SessionId) -> int:
+    """Write the trades that the session's fills have closed since its last one; how many there are.
+
+    Idempotent, also when it runs twice at once: a trade's key is its closing execution.
+    """
+    newest = await connection.fetchrow(
+        "select closing_seq, left_over_qty from trades where session_id = $1"
+        " order by closing_seq desc limit 1",
+        session_id,
+    )
+    multiplier = await connection.fetchval(
+        "select multiplier from sessions where id = $1", session_id
+    )
+    if multiplier is None:
+        return 0  # fills of a session that was never begun: nobody's trades
+    start, left_over_qty = newest or (0, NO_QTY)
+    rows = await connection.fetch(_MOVES, session_id, start if left_over_qty else start + 1)
+    trades = round_trips(map(_move_of, rows), multiplier, left_over_qty)
+    for trade in trades:
+        await connection.execute(
+            _RECORD_TRADE,
+            *(session_id, trade.side, trade.qty, trade.entry_px, trade.exit_px, trade.fees),
+            *(trade.realized, trade.opened_at, trade.closed_at, trade.closing_execution_id),
+            *(trade.closing_place, trade.left_over_qty),
+        )
+    return len(trades)
+
+
+def _move_of(row: Row) -> Execution | Assignment:
+    if row["execution_id"] is None:
+        return Assignment(Quantity(row["to_qty"]), price_of(row["to_avg_px"]), row["happened_at"])
+    return Execution(
+        execution_id=row["execution_id"],
+        side=Side(row["side"]),
+        qty=Quantity(row["qty"]),
+        price=Price(row["price"]),
+        fee=row["fee"],
+        happened_at=row["happened_at"],
+        place=row["seq"],
     )

@@ -27,7 +27,6 @@ from trader.records import ChangeEntry, Fence, Kept, OrderEntry
 RECORDS_COUNT_MAX = 1_000
 SLOT_BYTES = 4_096
 FLUSH_TIMEOUT_S = 2.0  # a disk that hangs must not hold back an exit
-_FILE_BYTES = SLOT_BYTES * (RECORDS_COUNT_MAX + 1)
 _HEADER = struct.Struct("<QQII")  # generation, number, length and checksum of the text
 _RECORD = TypeAdapter[tuple[Order | Change, Fence]](tuple[Order | Change, Fence])
 
@@ -45,12 +44,19 @@ class _Record:
 class FileSpool:
     """Fulfils `trader.ports.Spool`. Flushes in a thread, never on the loop."""
 
-    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        now: Callable[[], datetime],
+        *,
+        records_count_max: int = RECORDS_COUNT_MAX,
+    ) -> None:
         """Open the file, made and preallocated where there is none. Raises StoreUnsafe."""
         self._now = now
+        self._records_count_max = records_count_max
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            _preallocate(self._fd, path)
+            _preallocate(self._fd, path, SLOT_BYTES * (records_count_max + 1))
             self._oldest = max(1, _HEADER.unpack(os.pread(self._fd, _HEADER.size, 0))[0])
             self._by_slot = _read(self._fd, self._oldest)
         except OSError as error:
@@ -59,7 +65,7 @@ class FileSpool:
             )
         self._generation = max((r.generation for r in self._by_slot.values()), default=self._oldest)
         self._next_number = 1 + max((r.number for r in self._by_slot.values()), default=0)
-        self._free = deque(n for n in range(1, RECORDS_COUNT_MAX + 1) if n not in self._by_slot)
+        self._free = deque(n for n in range(1, records_count_max + 1) if n not in self._by_slot)
         self._in_memory: list[_Record] = []
 
     def record_count(self) -> int:
@@ -79,7 +85,7 @@ class FileSpool:
             self._by_slot[slot] = record
             durability = Durability.SPOOL
         except (IndexError, OSError, TimeoutError, _TooLong):
-            if len(self._in_memory) < RECORDS_COUNT_MAX:
+            if len(self._in_memory) < self._records_count_max:
                 self._in_memory.append(record)
             durability = Durability.MEMORY
         if isinstance(item, Order):
@@ -116,11 +122,11 @@ class _TooLong(Exception):
     """The text does not fit its slot."""
 
 
-def _preallocate(fd: int, path: Path) -> None:
+def _preallocate(fd: int, path: Path, bytes_count: int) -> None:
     """Every block written once, so that later writes need no space and no new metadata."""
     size = os.fstat(fd).st_size
-    if size < _FILE_BYTES:
-        os.pwrite(fd, bytes(_FILE_BYTES - size), size)
+    if size < bytes_count:
+        os.pwrite(fd, bytes(bytes_count - size), size)
         os.fsync(fd)
         folder = os.open(path.parent, os.O_RDONLY)
         os.fsync(folder)
@@ -144,7 +150,7 @@ def _give_up(fd: int, oldest: int) -> None:
 
 def _read(fd: int, oldest: int) -> dict[int, _Record]:
     by_slot = {}
-    for slot in range(1, RECORDS_COUNT_MAX + 1):
+    for slot in range(1, os.fstat(fd).st_size // SLOT_BYTES):
         block = os.pread(fd, SLOT_BYTES, slot * SLOT_BYTES)
         generation, number, length, checksum = _HEADER.unpack_from(block)
         text = block[_HEADER.size : _HEADER.size + length]

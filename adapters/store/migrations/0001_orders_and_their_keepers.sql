@@ -21,6 +21,7 @@ create table sessions (
     instrument  text not null,
     incarnation bigint not null default 0,
     is_desired  boolean not null default true,
+    multiplier  finite not null default 1,  -- money per whole point and unit
     config      jsonb not null default '{}',
     created_at  timestamptz not null default now(),
     unique (id, incarnation)  -- a key, as the epoch is
@@ -124,6 +125,7 @@ create table fills (
     primary key (account_id, execution_id)
 );
 create index fills_by_session on fills (session_id, seq);
+create index fills_by_execution on fills (execution_id);
 create index fills_by_order on fills (order_id) where order_id is not null;
 create index fills_by_instrument on fills (account_id, instrument, happened_at);
 
@@ -180,6 +182,7 @@ create table trades (
     recorded_at          timestamptz not null default now(),
     primary key (account_id, closing_execution_id)
 );
+create index trades_by_execution on trades (closing_execution_id);
 create index trades_by_session on trades (session_id, closing_seq);
 
 -- ------------------------------------------------------------------ accounts, audit, operator

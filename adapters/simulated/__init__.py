@@ -1,0 +1,1 @@
+"""The outside world under a seed: the same ports, in memory, with a hand on their faults."""

@@ -1,0 +1,7 @@
+-- A round trip, once: its closing execution is its name.
+insert into trades (
+    session_id, account_id, instrument, side, qty, entry_px, exit_px, fees, realized, opened_at,
+    closed_at, closing_execution_id, closing_seq, left_over_qty)
+select id, account_id, instrument, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+from sessions where id = $1
+on conflict do nothing
