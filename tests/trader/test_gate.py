@@ -469,6 +469,24 @@ def test_a_half_filled_stop_is_replaced_for_what_it_has_filled_and_what_is_held(
     assert code(change_judged(changed(stop, qty=qty(4)), stop, broker=6)) == "bad_qty"
 
 
+def test_what_a_half_filled_stop_still_covers_is_what_its_successor_has_left() -> None:
+    stop = working(a_stop(95), Status.PARTIALLY_FILLED, cum=4)
+
+    assert raises_risk_by(changed(stop, qty=qty(8)), stop, px(100), ONE, RULES) == 2 * 95
+    assert code(change_judged(changed(stop, qty=qty(8)), stop, broker=6)) == "heat_not_granted"
+
+
+def test_while_closing_no_entry_grows() -> None:
+    entry = working(an_order(price=99))
+    closing = replace(STANDING, is_closing=True)
+
+    outcome = change_judged(
+        changed(entry, qty=qty(11)), entry, standing=closing, grant=a_grant("t1new")
+    )
+
+    assert code(outcome) == "closing"
+
+
 def test_an_exit_can_be_moved_and_made_smaller_but_does_not_grow() -> None:
     limit = working(replace(an_exit(size=5), type=OrderType.LIMIT, price=px(110)))
 

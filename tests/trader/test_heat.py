@@ -75,6 +75,14 @@ def test_a_mark_at_or_beyond_the_stop_makes_it_worth_nothing(mark: int) -> None:
     assert heat(10, working(a_stop(95)), mark=mark) == (10 * mark, 10 * mark)
 
 
+def test_a_stop_so_far_away_that_it_bounds_nothing_costs_no_more_than_none() -> None:
+    assert heat(-10, working(a_stop(350, side=Side.BUY))) == (2000, 2000)
+
+
+def test_a_stop_that_stands_is_believed_before_one_that_is_promised() -> None:
+    assert heat(10, working(a_stop(90, 6)), stop=95, filled_s=0.0)[1] == 6 * 10 + 4 * 5
+
+
 @pytest.mark.parametrize(
     "status", [Status.PENDING_RECORD, Status.SUBMITTED, Status.UNKNOWN, Status.PENDING_CANCEL]
 )
@@ -151,6 +159,14 @@ def test_an_order_that_turns_the_position_counts_what_lies_beyond_zero() -> None
     turn = working(an_order(Side.SELL, 25))
 
     assert heat(10, turn) == (1000, 15 * 200)
+
+
+def test_of_what_turns_the_position_the_costlier_entries_are_what_lies_beyond_zero() -> None:
+    covered = working(a_stop(101, side=Side.BUY))
+    stopped = working(an_order(size=10, protective_stop=99))
+    bare = working(an_order(size=10, order_id="t1bare"))
+
+    assert heat(-10, covered, stopped, bare)[1] == 10 * 100
 
 
 def test_entries_of_both_sides_are_not_both_filled_against_us() -> None:

@@ -32,11 +32,6 @@ class Position:
         """It gains when the price rises."""
         return self.qty > 0
 
-    @property
-    def is_short(self) -> bool:
-        """It gains when the price falls."""
-        return self.qty < 0
-
     def after(
         self,
         side: Side,

@@ -169,7 +169,7 @@ def _held(
     left = Decimal(abs(position_qty))
     for qty, loss in sorted(covers, key=lambda each: each[1]):
         taken = min(qty, left)
-        pieces.append((taken, min(loss, rest)))
+        pieces.append((taken, loss))
         left -= taken
     return [*pieces, (left, rest)]
 
