@@ -146,6 +146,17 @@ CONTRIBUTIONS: tuple[Column, ...] = (
     ("reported s ago", key("age_s")),
     ("complete", lambda item: yes_or_no(item["is_complete"])),
 )
+CONFIG: tuple[Column, ...] = (
+    ("key", key("key")),
+    ("value", key("value")),
+    ("from", key("origin")),
+)
+FINDINGS: tuple[Column, ...] = (
+    ("fine", lambda item: yes_or_no(item["is_ok"])),
+    ("what", key("name")),
+    ("found", key("detail")),
+    ("do", key("fix")),
+)
 DECISIONS: tuple[Column, ...] = (
     ("bar", moment("bar_opened_at")),
     ("decision", key("action")),
