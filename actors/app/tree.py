@@ -81,10 +81,7 @@ def tree(parts: Parts, *, restarts_count_max: int, restarts_window_s: float) -> 
             Child(portfolio_server.NAME, parts.portfolio),
             group(
                 "accounts",
-                *(
-                    Child(account_messages.name_of(each), make)
-                    for each, make in parts.accounts.items()
-                ),
+                *(Child(name_of(each), make) for each, make in parts.accounts.items()),
             ),
             group(
                 "feeds",

@@ -5,7 +5,6 @@ The sandbox is the same wire in another process: nothing above this file knows t
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from typing import Any
 import orjson
 from pydantic import SecretStr
 
+from actors.app.secrets import secret
 from actors.runtime import Host
 from adapters.brokers.alpaca import AlpacaSettings, AlpacaVenue, open_alpaca
 from trader.config import AccountConfig, SandboxConfig, Settings, VenueKind
@@ -166,18 +166,8 @@ def _login(
 
 
 def _secret(file: str, variable: str, account_id: AccountId) -> SecretStr:
-    """From a file that only its owner can read, else from the environment. Never from the TOML."""
-    if file:
-        path = Path(file).expanduser()
-        try:
-            if path.stat().st_mode & 0o077:
-                problem = f"{path} can be read by others: chmod 600 {path}"
-                raise ConfigInvalid((f"accounts.{account_id}: {problem}",))
-            return SecretStr(path.read_text("utf-8").strip())
-        except OSError as error:
-            raise ConfigInvalid((f"accounts.{account_id}: {path}: {error.strerror}",)) from error
-    value = os.environ.get(variable, "")
-    if not value:
-        problem = f"set {variable}, or name a file with key_file and secret_file"
-        raise ConfigInvalid((f"accounts.{account_id}: no key: {problem}",))
-    return SecretStr(value)
+    found = secret(file, variable, f"accounts.{account_id}")
+    if found is None:
+        problem = f"no key: set {variable}, or name a file with key_file and secret_file"
+        raise ConfigInvalid((f"accounts.{account_id}: {problem}",))
+    return found

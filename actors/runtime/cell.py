@@ -131,6 +131,7 @@ class Cell:
             try:
                 answer = self.actor._handle_receive(mail.message)
             except BaseException as error:
+                self.engine.queue.leave()
                 self._crashed(mail, error)
                 return
             if reply_to is not None:
@@ -239,6 +240,7 @@ class Cell:
             self._serves = self.actor.is_served_in_hooks
             waiting = self.actor.on_start()
         except BaseException as error:
+            self.engine.queue.leave()
             self._down(ExitReason.START_FAILED, error)
             return
         self._after(waiting, self.child.start_timeout_s, self._began)
@@ -259,6 +261,7 @@ class Cell:
         try:
             waiting = self.actor.on_stop()
         except BaseException as error:
+            self.engine.queue.leave()
             self._down(reason, error)
             return
         self._after(waiting, self.child.stop_timeout_s, partial(self._down, reason))

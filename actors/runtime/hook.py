@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 
-from actors.runtime.pipes import contain
+from actors.runtime.pipes import contained
 
 
 class HookTimeout(TimeoutError):
@@ -24,7 +24,7 @@ class Hook:
         ended: Callable[[BaseException | None], None],
     ) -> None:
         self._ended: Callable[[BaseException | None], None] | None = ended
-        self._task = loop.create_task(contain(waiting))
+        self._task = contained(loop, waiting)
         self._task.add_done_callback(self._done)
         self._timer = (
             loop.call_later(timeout_s, self._late, timeout_s) if math.isfinite(timeout_s) else None

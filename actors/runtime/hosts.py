@@ -39,7 +39,7 @@ class Host(Protocol):
 class AsyncioHost:
     """Production: a running asyncio loop, real clocks, real chance."""
 
-    pick = None
+    pick: Callable[[Sequence[Any]], int] | None = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.loop = loop if loop is not None else asyncio.get_running_loop()

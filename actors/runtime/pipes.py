@@ -1,7 +1,7 @@
 """A wait made into a message: runs an awaitable beside the actors and hands on its outcome once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,12 +11,20 @@ class Escaped(RuntimeError):
     """A SystemExit or KeyboardInterrupt was raised inside a wait; it is the cause of this."""
 
 
-async def contain(awaitable: Awaitable[T]) -> T:
-    """Await it, and let no SystemExit or KeyboardInterrupt of it end the event loop."""
-    try:
-        return await awaitable
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise Escaped(f"{type(error).__name__} inside a wait") from error
+def contained(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T]) -> "asyncio.Task[T]":
+    """A task that awaits it; no SystemExit or KeyboardInterrupt of it ends the event loop."""
+
+    async def contain() -> T:
+        try:
+            return await awaitable
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise Escaped(f"{type(error).__name__} inside a wait") from error
+
+    task = loop.create_task(contain())
+    if isinstance(awaitable, Coroutine):
+        # Cancelled before its first step it has never been awaited, and Python would complain.
+        task.add_done_callback(lambda _: awaitable.close())
+    return task
 
 
 class Pipe:
@@ -37,7 +45,7 @@ class Pipe:
     ) -> None:
         self._handed_on = False
         self._timer: asyncio.TimerHandle | None = None
-        self.task: asyncio.Task[T] = loop.create_task(contain(awaitable))
+        self.task = contained(loop, awaitable)
 
         def ended(task: "asyncio.Task[T]") -> None:
             if self._timer is not None:

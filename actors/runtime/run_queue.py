@@ -87,8 +87,7 @@ class RunQueue:
             self.strays_count += 1
             self._resync()
         finally:
-            self.current = None
-            self._settle()
+            self.leave()
             if (self._urgent or self._market) and not self._is_scheduled:
                 self._is_scheduled = True
                 self._loop.call_soon(self._slice)
@@ -108,9 +107,7 @@ class RunQueue:
             self.turns_count += 1
             self.current = runnable
             runnable.turn()
-            self.current = None
-            if self._is_interrupt_announced:
-                self._settle()
+            self.leave()
             if perf_counter() >= ends_at:
                 return
 
@@ -132,6 +129,12 @@ class RunQueue:
     # The watchdog's thread announces, then looks whether the handler still runs; the loop's thread
     # ends the handler, then looks whether something is announced. So whichever way the two meet,
     # an interrupt is either delivered inside the handler or taken back before the next one.
+
+    def leave(self) -> None:
+        """The handler has returned or raised: what follows may not be interrupted."""
+        self.current = None
+        if self._is_interrupt_announced:
+            self._settle()
 
     def interrupt(self, turn: int) -> bool:
         """From another thread: raise HandlerStuck in the handler of that turn if it still runs."""

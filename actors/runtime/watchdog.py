@@ -75,11 +75,10 @@ class Watchdog:
     def _watch(self, engine: Engine) -> None:
         queue = engine.queue
         looked_at = since = beat_at = time.monotonic()
-        turn, warned, interrupted_at = -1, False, 0.0
+        turn, has_warned, interrupts_count = -1, False, 0
         while not self._has_ended.wait(self._period_s):
             now = time.monotonic()
-            if now - looked_at > self._period_s + self._warn_after_s:
-                since = beat_at = interrupted_at = now
+            overran = now - looked_at > self._period_s + self._warn_after_s
             looked_at = now
             if self._has_beaten:
                 self._has_beaten = False
@@ -89,16 +88,21 @@ class Watchdog:
                     engine.loop.call_soon_threadsafe(self._beat)
                 except RuntimeError:  # the loop is closed
                     return
-            if queue.turns_count != turn or now - beat_at < self._period_s:
-                turn, since, warned, interrupted_at = queue.turns_count, now, False, now
-            held_s = min(now - since, now - beat_at)
-            if held_s >= self._warn_after_s and not warned:
-                warned = True
-                self._report(engine, held_s, is_interrupted=False)
-            if held_s >= self._interrupt_after_s <= now - interrupted_at:
-                interrupted_at = now
+            elif overran:
+                beat_at = now
+            if overran or beat_at == now:
+                since, interrupts_count = now, 0
+            if queue.turns_count != turn:
+                turn, since, has_warned, interrupts_count = queue.turns_count, now, False, 0
+            held_s = now - since
+            if held_s >= self._warn_after_s and not has_warned:
+                has_warned = True
+                self._on_stuck(self._seen(engine, held_s, is_interrupted=False))
+            if held_s >= self._interrupt_after_s * (interrupts_count + 1):
+                seen = self._seen(engine, held_s, is_interrupted=True)
+                interrupts_count += 1
                 if queue.interrupt(turn):
-                    self._report(engine, held_s, is_interrupted=True)
+                    self._on_stuck(seen)
             if now - beat_at >= self._abort_after_s:
                 self._abort()
                 return
@@ -106,9 +110,8 @@ class Watchdog:
     def _beat(self) -> None:
         self._has_beaten = True
 
-    def _report(self, engine: Engine, held_s: float, *, is_interrupted: bool) -> None:
+    def _seen(self, engine: Engine, held_s: float, *, is_interrupted: bool) -> Stuck:
         frame = sys._current_frames().get(engine.queue.thread_id)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
         current = engine.queue.current
-        name = current.name if current is not None else ""
-        self._on_stuck(Stuck(name, held_s, stack, is_interrupted))
+        return Stuck("" if current is None else current.name, held_s, stack, is_interrupted)

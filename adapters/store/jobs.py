@@ -46,12 +46,18 @@ class Jobs:
         self._pool = pool
         self._decisions_kept_days = decisions_kept_days
         self._command_timeout_s = command_timeout_s
+        self._queuer: PgQueuer | None = None
+
+    async def stop(self) -> None:
+        """Take no further job; `run` returns when the one under way is done."""
+        if self._queuer is not None:
+            self._queuer.shutdown.set()
 
     async def run(self) -> None:
-        """Work until cancelled. Raises StoreUnavailable when the database is lost: run it again."""
+        """Work until stopped. Raises StoreUnavailable when the database is lost: run it again."""
         connection = await connect(self._url, self._command_timeout_s)
         try:
-            queuer = PgQueuer.from_asyncpg_connection(connection)
+            queuer = self._queuer = PgQueuer.from_asyncpg_connection(connection)
             queuer.entrypoint(
                 SETTLE, on_failure="hold", executor_factory=DatabaseRetryEntrypointExecutor
             )(self._settle)

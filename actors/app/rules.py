@@ -1,0 +1,83 @@
+"""From the configuration to the rules of a session."""
+
+from actors.sessions import guardian_id
+from adapters.brokers.alpaca import AlpacaVenue
+from trader.config import RiskConfig, SessionConfig, Settings
+from trader.ids import AccountId, SessionId
+from trader.instants import Timeframe
+from trader.instrument import Instrument
+from trader.risk.gate import Limits
+from trader.risk.heat import HeatRules
+from trader.session.rules import SessionRules
+from trader.session.strategy import StrategySpec
+
+
+def session_rules(
+    settings: Settings, session_id: SessionId, venue: AlpacaVenue, instrument: Instrument
+) -> SessionRules:
+    """What the configuration says of a session, on the instrument that the venue described."""
+    config = settings.sessions[session_id]
+    return _rules(
+        settings,
+        session_id,
+        AccountId(config.account),
+        venue,
+        instrument,
+        settings.limits_of(session_id),
+        config,
+    )
+
+
+def guardian_rules(
+    settings: Settings, account_id: AccountId, venue: AlpacaVenue, instrument: Instrument
+) -> SessionRules:
+    """For something at the broker that no session owns: counted, reconciled, closable."""
+    session_id = guardian_id(account_id, instrument.id)
+    return _rules(settings, session_id, account_id, venue, instrument, settings.risk, None)
+
+
+def _rules(
+    settings: Settings,
+    session_id: SessionId,
+    account_id: AccountId,
+    venue: AlpacaVenue,
+    instrument: Instrument,
+    risk: RiskConfig,
+    config: SessionConfig | None,
+) -> SessionRules:
+    portfolio = settings.portfolio
+    strategy = None
+    if config is not None:
+        strategy = StrategySpec(
+            name=config.strategy,
+            params=tuple(sorted(config.params.items())),
+            symbol=config.symbol,
+            tick=instrument.tick,
+            lot=instrument.lot,
+        )
+    return SessionRules(
+        session_id=session_id,
+        account_id=account_id,
+        instrument=instrument,
+        timeframe=config.timeframe if config else Timeframe.M1,
+        group=config.group if config else "",
+        strategy=strategy,
+        warmup_bars=config.warmup_bars_count if config else 0,
+        capabilities=venue.account.capabilities,
+        limits=Limits(
+            qty_max=risk.qty_max,
+            notional_max=risk.notional_max,
+            orders_per_minute_max=risk.orders_per_minute_max,
+            orders_per_day_max=risk.orders_per_day_max,
+            collar_fraction=risk.collar_fraction,
+            position_qty_max=risk.position_qty_max,
+        ),
+        heat=HeatRules(
+            stopless_loss_fraction_long=portfolio.stopless_loss_fraction_long,
+            stopless_loss_fraction_short=portfolio.stopless_loss_fraction_short,
+        ),
+        entry_deadline_s=settings.risk.entry_deadline_s,
+        position_period_s=settings.reconcile.position_period_s,
+        order_period_s=settings.reconcile.order_period_s,
+        query_deadline_s=settings.reconcile.query_timeout_s,
+    )
