@@ -12,7 +12,8 @@ kept as (
     returning id, recorded_at
 ), told as (
     insert into order_events (order_id, n, event, status, digest, epoch, incarnation)
-    select k.id, 1, 'order_recorded', 'INITIALIZED', j.digest, j.fence_epoch, j.fence_incarnation
+    select distinct on (k.id)  -- an id may stand twice in a batch
+        k.id, 1, 'order_recorded', 'INITIALIZED', j.digest, j.fence_epoch, j.fence_incarnation
     from kept k join judged j using (id)
 )
 select j.refused, k.recorded_at from judged j left join kept k using (id) order by j.i
