@@ -53,7 +53,7 @@ from trader.orders.events import (
     OrderUnanswered,
     QueryFailed,
 )
-from trader.orders.order import Order, Replace, Status
+from trader.orders.order import Order, Replace
 from trader.ports import (
     Accepted,
     Account,
@@ -352,13 +352,13 @@ class AccountManager(Actor):
             case Accepted():
                 return OrderAccepted(order.id, answer.broker_order_id)
             case Rejected():
-                self._gate.over(order.instrument, order.id)
+                self._gate.over(order.instrument, order.id, NO_QTY)
                 return OrderRejected(order.id, answer.code, answer.text)
             case Unknown():
                 return OrderUnanswered(order.id, answer.cause)
             case NotSent():
                 if answer.reason_code != "already_sent":
-                    self._gate.over(order.instrument, order.id)
+                    self._gate.over(order.instrument, order.id, NO_QTY)
                 return OrderDenied(order.id, answer.reason_code, answer.detail)
             case _:
                 assert_never(answer)
@@ -451,12 +451,12 @@ class AccountManager(Actor):
 
     def _note(self, event: OrderReported) -> None:
         report = event.report
-        if report.status.is_terminal and report.status is not Status.FILLED:
-            self._gate.over(report.instrument, report.client_order_id)
+        if report.status.is_terminal:
+            self._gate.over(report.instrument, report.client_order_id, report.cum_qty)
 
     def _filled(self, event: OrderFilled) -> None:
-        self._newest_fill_s[event.fill.instrument] = self.runtime.host.elapsed()
-        self._gate.filled(event.fill)
+        if self._gate.filled(event.fill):
+            self._newest_fill_s[event.fill.instrument] = self.runtime.host.elapsed()
         self._to_owner(event.fill.instrument, event)
 
     def _to_owner(self, instrument: InstrumentId, event: object) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trader.ids import ClientOrderId, InstrumentId
-from trader.money import Quantity
+from trader.money import NO_QTY, Quantity
 from trader.orders.order import Fill, Order, Purpose
 from trader.ports import NotSent
 from trader.positions.events import PositionReported
@@ -57,20 +57,23 @@ class LastGate:
         """The broker's word on the position."""
         self._book(report.instrument).broker.take_snapshot(report, newest_fill_s)
 
-    def filled(self, fill: Fill) -> None:
-        """A fill, once."""
+    def filled(self, fill: Fill) -> bool:
+        """A fill, once; whether it is news."""
         book = self._book(fill.instrument)
         if fill.execution_id in book.executions:
-            return
+            return False
         book.executions.add(fill.execution_id)
         book.broker.fold_fill(fill.side, fill.qty)
         left = book.exits.get(ClientOrderId(fill.client_order_id))
         if left is not None:
             left.applied = Quantity(left.applied + fill.qty)
+        return True
 
-    def over(self, instrument: InstrumentId, order_id: str) -> None:
-        """That order is terminal at the venue: what it has not filled it never will."""
-        self._book(instrument).exits.pop(ClientOrderId(order_id), None)
+    def over(self, instrument: InstrumentId, order_id: str, cum_qty: Quantity) -> None:
+        """That order is terminal at the venue: more than it has filled it never will."""
+        left = self._book(instrument).exits.get(ClientOrderId(order_id))
+        if left is not None:
+            left.qty = cum_qty
 
     def may_submit(
         self, order: Order, *, is_exit: bool, deadline_s: float, attempt: int
@@ -91,11 +94,12 @@ class LastGate:
             if bar is not None:
                 return bar
         elif order.purpose is Purpose.EXIT:
+            book.exits = {i: e for i, e in book.exits.items() if e.qty > e.applied}
             others = sum(e.qty - e.applied for i, e in book.exits.items() if i != order.id)
             free = abs(book.broker.broker_qty) - others
             if book.broker.snapshot_qty is not None and order.qty > free:
                 return NotSent("not_reducible", f"{order.qty} of {free} left to reduce")
-            book.exits[order.id] = Exit(order.qty, Quantity(order.qty * 0))
+            book.exits[order.id] = Exit(order.qty, NO_QTY)
         self._remember(order.id, attempt)
         return None
 

@@ -122,11 +122,11 @@ def _advance(state: SessionState, closing: Closing, now_s: float) -> Effects:
         state.owe(closing.since_s + CANCEL_PATIENCE_S)
         return effects
     stop = state.protective()
-    if stop is not None and state.rules.capabilities.reserves_shares:
+    if stop is not None:
         if now_s >= state.retry_exit_s:
             effects += changing.ask_cancel(state, stop, closing.reason, now_s)
         if not _is_lost(state, stop, now_s):
-            return effects  # the shares are free once the cancel is confirmed
+            return effects  # the next exit leaves once this cancel is confirmed
     if now_s < state.retry_exit_s:
         state.owe(state.retry_exit_s)
         return effects
@@ -165,8 +165,6 @@ def _protect(state: SessionState, now_s: float) -> Effects:
         return NOTHING
     if stop.order.qty - stop.applied_qty == held and stop.order.stop_price == wanted:
         return NOTHING
-    if not state.rules.capabilities.native_replace:
-        return changing.ask_cancel(state, stop, "the position changed", now_s)
     return _resize(state, stop, held, wanted, now_s)
 
 

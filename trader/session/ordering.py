@@ -108,6 +108,8 @@ def rejected(state: SessionState, event: OrderRejected, now_s: float) -> Effects
     working = state.orders.get(event.order_id)
     if working is None:
         return NOTHING
+    if state.attempts.get(event.order_id, 1) > 1:  # that says nothing of the first sending
+        return doubt(state, working, f"resend refused: {event.code}: {event.text}", now_s)
     settle_doubt(state, working)
     effects = move(
         state,

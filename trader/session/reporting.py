@@ -23,7 +23,7 @@ from trader.session.effects import (
     Notice,
     Severity,
 )
-from trader.session.moving import move, settle_doubt
+from trader.session.moving import kept, move, settle_doubt
 from trader.session.report import heat_report, refresh_view
 from trader.session.state import SessionState
 
@@ -82,6 +82,7 @@ def _fold(state: SessionState, working: WorkingOrder, fill: Fill) -> Effects:
     state.revive(working)
     if working.broker_order_id is None:
         working.broker_order_id = fill.broker_order_id
+    is_news = fill.cum_qty > working.cum_qty  # else the venue's status came first: it stands
     before = working.applied_qty
     working.applied_qty = Quantity(before + fill.qty)
     paid = (working.avg_px or Decimal(0)) * before + fill.price * fill.qty
@@ -89,7 +90,10 @@ def _fold(state: SessionState, working: WorkingOrder, fill: Fill) -> Effects:
     working.cum_qty = Quantity(max(working.cum_qty, fill.cum_qty, working.applied_qty))
     is_all = working.applied_qty >= working.order.qty
     happening = Happening.FILLED_ALL if is_all else Happening.FILLED_PART
-    effects = move(state, working, happening, "order_filled", at=fill.happened_at)
+    if is_news or working.is_open:
+        effects = move(state, working, happening, "order_filled", at=fill.happened_at)
+    else:
+        effects = (kept(state, working, "order_filled", at=fill.happened_at),)
     if working.applied_qty > working.order.qty:
         text = f"order {working.order.id}: {working.applied_qty} filled of {working.order.qty}"
         effects += (Notice(Severity.CRITICAL, "overfill", text),)
