@@ -17,7 +17,6 @@ from trader.ports import StrategyRunner
 from trader.session.events import StrategyDecided, StrategyFailed
 from trader.session.strategy import StrategySpec, View
 
-NAME = "strategies"
 RUNNER_DEADLINE_S = 60.0  # well past the runner's own: spawning, warm-up, and one turn
 
 
