@@ -22,7 +22,7 @@ from trader.session.strategy import FLAT_VIEW, Decision, StrategySpec, SubmitOrd
 
 AAPL = InstrumentId("AAPL.TEST")
 T0 = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
-DAILY = Path("adapters/sandbox/data/us_stocks_1d.csv.gz")
+DAILY = Path(__file__).parents[2] / "adapters/sandbox/data/us_stocks_1d.csv.gz"
 
 # Line for line what the guide and the conventions promise a newcomer.
 EMA_CROSS = """\

@@ -10,7 +10,8 @@ from strategies.strategy_parts import EMA_CROSS, a_spec, daily_bars, run_inline,
 from trader.config import SessionConfig
 from trader.session.strategy import SubmitOrder
 
-GUIDE = Path("docs/guides/add-a-strategy.md").read_text()
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs/guides/add-a-strategy.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
@@ -24,7 +25,7 @@ def test_the_first_example_is_the_one_promised() -> None:
 
 @pytest.mark.parametrize("source", blocks("python"), ids=["ema_cross", "quiet_breakout"])
 def test_every_strategy_of_the_guide_trades_on_real_bars(source: str, tmp_path: Path) -> None:
-    decisions = run_inline(a_spec(str(user_file(tmp_path, source))), daily_bars("AAPL")[:400])
+    decisions = run_inline(a_spec(str(user_file(tmp_path, source))), daily_bars("AAPL"))
     orders = [decision for decision in decisions if isinstance(decision, SubmitOrder)]
     assert orders
     assert all(order.is_exit or order.protective_stop for order in orders)
