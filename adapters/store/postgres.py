@@ -13,14 +13,15 @@ from adapters.store.batch import Step, Written, rows_of, rows_of_item, steps_of
 from adapters.store.codec import fence_values
 from adapters.store.connect import BAD_DATA, COMMAND_TIMEOUT_S, UNANSWERED, Connection, connect
 from adapters.store.settlement import enqueue_settlements
-from adapters.store.statements import RECORD_CURSORS
+from adapters.store.statements import RECORD_CURSORS, RECORD_FILLS, Commit
 from trader.errors import StoreUnavailable
 from trader.orders.order import Change, Order
 from trader.records import Entry, Fence, Kept, NotKept, Outcome, is_decision
 
-_AUTOCOMMIT = ""
-_DURABLE = "begin"
-_RELAXED = "begin; set local synchronous_commit = off"
+_BEGIN = {
+    Commit.FLUSHED: "begin",
+    Commit.RELAXED: "begin; set local synchronous_commit = off",
+}
 
 
 class PostgresJournal:
@@ -52,7 +53,7 @@ class PostgresJournal:
             for statement, values in rows_of_item(item, (*fence_values(fence)[:-1], False))
         )
         try:
-            async with self._committing(_DURABLE) as connection:
+            async with self._committing(_BEGIN[Commit.FLUSHED]) as connection:
                 for step in steps_of(rows):
                     await step.statement.run(connection, step.rows)
             return (Kept(),) * len(records)
@@ -75,16 +76,18 @@ class PostgresJournal:
             for statement, values in rows_of(entry)
         )
         written = Written(entries)
-        async with self._committing(_how(entries, steps)) as connection:
+        commit = Commit.FLUSHED if any(map(is_decision, entries)) else Commit.RELAXED
+        begin = "" if _is_one_statement(steps) else _BEGIN[commit]
+        async with self._committing(begin) as connection:
             for step in steps:
                 if step.statement is RECORD_CURSORS:
                     step = written.without_covering_refused_fills(step)
                 if step.rows:
-                    written.take(step, await step.statement.run(connection, step.rows))
+                    written.take(step, await step.statement.run(connection, step.rows, commit))
             if written.closing:
                 await enqueue_settlements(connection, written.closing)
         if repeated := written.repeated_ids():
-            async with self._committing(_AUTOCOMMIT) as connection:
+            async with self._committing("") as connection:
                 await written.read_stored(connection, repeated)
         return written.outcomes()
 
@@ -113,7 +116,6 @@ class PostgresJournal:
             raise
 
 
-def _how(entries: Sequence[Entry], steps: list[Step]) -> str:
-    if not any(map(is_decision, entries)):
-        return _RELAXED
-    return _DURABLE if len(steps) > 1 else _AUTOCOMMIT
+def _is_one_statement(steps: list[Step]) -> bool:
+    """Nothing else belongs to its transaction, as a job belongs to that of its fill."""
+    return len(steps) == 1 and steps[0].statement is not RECORD_FILLS

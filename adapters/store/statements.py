@@ -6,6 +6,7 @@ its size. A single row, the common case, is given as plain values: measured a te
 """
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from importlib import resources
 
 import asyncpg
@@ -26,28 +27,42 @@ def sql(name: str) -> str:
     return (resources.files("adapters.store") / "sql" / f"{name}.sql").read_text("utf-8")
 
 
+class Commit(StrEnum):
+    """How a statement commits that is a transaction of its own."""
+
+    FLUSHED = "FLUSHED"
+    RELAXED = "RELAXED"  # the flush follows soon: a crash of the server may lose it
+
+
+# In the statement itself, which saves the round trips of a transaction around it.
+_RELAX = ", set_config('synchronous_commit', 'off', true) as relaxed"
+
+
 class RowsStatement:
     """A statement over rows of known columns (name: type); each row ends with its fence's."""
 
     def __init__(self, name: str, columns: Mapping[str, str]) -> None:
-        numbered = list(enumerate({**columns, **_FENCE}.items(), start=1))
-        body = sql("fence") + sql(name)
+        numbered = list(enumerate((*columns.items(), *_FENCE.items()), start=1))
         values = ", ".join(f"${n}::{type_} as {column}" for n, (column, type_) in numbered)
         arrays = ", ".join(f"${n}::{type_}[]" for n, (_, type_) in numbered)
         names = ", ".join(column for _, (column, _) in numbered)
-        self._one = f"with given as (select {values}, 1::bigint as i), {body}"
-        self._many = (
-            f"with given as (select * from unnest({arrays}) with ordinality as g ({names}, i)),"
-            f" {body}"
-        )
+        unnested = f"unnest({arrays}) with ordinality as g ({names}, i)"
+        body = sql("fence") + sql(name)
+        self._one, self._many = {}, {}
+        for commit, relax in ((Commit.FLUSHED, ""), (Commit.RELAXED, _RELAX)):
+            self._one[commit] = f"with given as (select {values}, 1::bigint as i{relax}), {body}"
+            self._many[commit] = f"with given as (select *{relax} from {unnested}), {body}"
 
     async def run(
-        self, connection: AnyConnection, rows: Sequence[tuple[object, ...]]
+        self,
+        connection: AnyConnection,
+        rows: Sequence[tuple[object, ...]],
+        commit: Commit = Commit.FLUSHED,
     ) -> list[asyncpg.Record]:
         """One row back for each row given, in their order."""
         if len(rows) == 1:
-            return await connection.fetch(self._one, *rows[0])
-        return await connection.fetch(self._many, *zip(*rows, strict=True))
+            return await connection.fetch(self._one[commit], *rows[0])
+        return await connection.fetch(self._many[commit], *zip(*rows, strict=True))
 
 
 _EVENT = {
