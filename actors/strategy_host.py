@@ -2,7 +2,7 @@
 
 Owns: who hears of a strategy that died unasked. Every answer is an event, told to who asked. The
 deadlines of user code are the runner's; here is only the outermost one, should the runner itself
-hang. A runner that can decide at once is asked in the same breath, without a wait.
+hang. A runner that needs no wait is asked in the handler itself, where the watchdog sees it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from actors.runtime import Actor, Address
 from trader.ids import SessionId
 from trader.market.candle import Candle
 from trader.ports import StrategyRunner
-from trader.session.events import StrategyDecided, StrategyFailed
+from trader.session.events import StrategyDecided, StrategyFailed, StrategyReady
 from trader.session.strategy import StrategySpec, View
 
 RUNNER_DEADLINE_S = 60.0  # well past the runner's own: spawning, warm-up, and one turn
@@ -53,8 +53,13 @@ StrategyHostMessage = OpenStrategy | DecideOnBar | CloseStrategy
 
 
 @runtime_checkable
-class DecidesNow(Protocol):
+class AtOnce(Protocol):
     """A runner that needs no wait."""
+
+    def open_now(
+        self, session_id: SessionId, spec: StrategySpec, candles: Sequence[Candle], rebuild: int
+    ) -> StrategyReady | StrategyFailed:
+        """Make it anew and warm it up, at once."""
 
     def decide_now(
         self, session_id: SessionId, candle: Candle, view: View, rebuild: int
@@ -68,7 +73,7 @@ class StrategyHost(Actor):
     def __init__(self, runner: StrategyRunner) -> None:
         super().__init__()
         self._runner = runner
-        self._at_once = runner if isinstance(runner, DecidesNow) else None
+        self._at_once = runner if isinstance(runner, AtOnce) else None
         self._sessions: dict[SessionId, Address] = {}
 
     async def on_start(self) -> None:
@@ -109,13 +114,16 @@ class StrategyHost(Actor):
         )
 
     def _open(self, asked: OpenStrategy) -> None:
-        session_id, rebuild = asked.session_id, asked.rebuild
-        self._sessions[session_id] = asked.reply_to
+        session_id, rebuild, reply_to = asked.session_id, asked.rebuild, asked.reply_to
+        self._sessions[session_id] = reply_to
+        if self._at_once is not None:
+            reply_to.tell(self._at_once.open_now(session_id, asked.spec, asked.candles, rebuild))
+            return
         self.pipe(
             self._runner.open(session_id, asked.spec, asked.candles, rebuild),
             done=_as_it_is,
             failed=lambda error: _runner_failed(session_id, None, rebuild, error),
-            to=asked.reply_to,
+            to=reply_to,
             deadline_s=RUNNER_DEADLINE_S,
         )
 

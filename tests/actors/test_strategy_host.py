@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from strategies.strategy_parts import a_bar, a_spec, bars, user_file
 
-from actors.runtime import Actor, Address, AsyncioHost, Child, Runtime, SupervisorSpec
+from actors.runtime import Actor, Address, AsyncioHost, Child, Runtime, SupervisorSpec, Watchdog
 from actors.strategy_host import CloseStrategy, DecideOnBar, OpenStrategy, StrategyHost
 from adapters.strategies.inline import InlineRunner
 from adapters.strategies.process import ProcessRunner
@@ -20,13 +20,13 @@ from trader.session.strategy import FLAT_VIEW
 NAME = "strategies"
 ONE, TWO = SessionId("one"), SessionId("two")
 PATIENCE_S = 20.0
-ENDS_AT_13 = """
+FALLS_AT_13 = """
     import os
     from trader import Strategy
-    class Ends(Strategy):
+    class Falls(Strategy):
         def on_bar(self, ctx, bar):
             if bar.close == 13:
-                os._exit(1)
+                {what}
             return ctx.nothing("fine")
 """
 
@@ -45,8 +45,8 @@ class Session(Actor):
 class Stage:
     """A strategy host and two sessions."""
 
-    def __init__(self, runner: StrategyRunner) -> None:
-        self.runtime = Runtime(AsyncioHost(asyncio.get_running_loop()))
+    def __init__(self, runner: StrategyRunner, watchdog: Watchdog | None = None) -> None:
+        self.runtime = Runtime(AsyncioHost(asyncio.get_running_loop()), watchdog=watchdog)
         self.heard: dict[SessionId, asyncio.Queue[Any]] = {
             ONE: asyncio.Queue(),
             TWO: asyncio.Queue(),
@@ -133,7 +133,7 @@ async def test_a_session_whose_strategy_died_beside_another_is_told_unasked(
     stage = Stage(ProcessRunner(host_count=1, decide_deadline_s=PATIENCE_S))
     await stage.runtime.start(stage.spec)
     try:
-        name = str(user_file(tmp_path, ENDS_AT_13))
+        name = str(user_file(tmp_path, FALLS_AT_13.format(what="os._exit(1)")))
         for each in (ONE, TWO):
             stage.open(each, name, rebuild=3)
             assert await stage.hears(each) == StrategyReady(each, 3)
@@ -143,5 +143,26 @@ async def test_a_session_whose_strategy_died_beside_another_is_told_unasked(
             assert isinstance(answer, StrategyFailed)
             assert (answer.session_id, answer.reason_code) == (each, "strategy_host_died")
             assert (answer.rebuild, answer.must_rebuild) == (3, True)
+    finally:
+        await stage.runtime.stop()
+
+
+async def test_the_watchdog_interrupts_an_endless_inline_strategy_and_its_session_pays(
+    tmp_path: Path,
+) -> None:
+    stage = Stage(InlineRunner(), Watchdog(warn_after_s=0.1, interrupt_after_s=0.3))
+    await stage.runtime.start(stage.spec)
+    try:
+        name = str(user_file(tmp_path, FALLS_AT_13.format(what="while True: pass")))
+        for each in (ONE, TWO):
+            stage.open(each, name)
+            assert await stage.hears(each) == StrategyReady(each, 1)
+        stage.decide(ONE, 13)
+        stage.decide(TWO, 14)
+        failed, fine = await stage.hears(ONE), await stage.hears(TWO)
+        assert isinstance(failed, StrategyFailed)
+        assert failed.reason_code == "strategy_raised"
+        assert "HandlerStuck" in failed.detail
+        assert isinstance(fine, StrategyDecided)
     finally:
         await stage.runtime.stop()

@@ -165,8 +165,13 @@ class StrategyRunnerContract:
         assert failed.must_rebuild
         assert "mine.py:" in failed.detail
         assert isinstance(fine, StrategyDecided)
-        again = await runner.open(session, spec, bars([100, 13]), 2)
-        assert again == StrategyReady(session, 2)  # a bar of the past costs no more than it did
+
+    async def test_a_bar_it_raised_on_does_not_keep_it_from_being_rebuilt(
+        self, runner: StrategyRunner, session: SessionId, write: Callable[[str], str]
+    ) -> None:
+        spec = a_spec(write(FALLS_AT_13.format(what="raise ValueError")))
+        ready = await runner.open(session, spec, bars([100, 13, 100]), 2)
+        assert ready == StrategyReady(session, 2)
 
     @pytest.mark.parametrize(
         ("what", "says"),

@@ -50,15 +50,15 @@ class Seat:
         self._is_ready = False
         self._on_bar = strategy.on_bar
 
-    def warm(self, candles: Sequence[Candle]) -> BaseException | None:
+    def warm(self, candles: Sequence[Candle]) -> Exception | None:
         """Show it history, oldest first. What it decides is dropped; the first error is returned.
 
-        An error costs its bar the decision, as it would live. Raised on every bar it is raised
-        here: that strategy will never decide.
+        An exception costs its bar the decision, as it would live. Raised on every bar it is raised
+        here: that strategy will never decide. So is what is no `Exception`: someone wants an end.
         """
         ctx = self._ctx
         asked = failed = 0
-        first: BaseException | None = None
+        first: Exception | None = None
         for candle in candles:
             for feed in self._feeds:
                 feed(candle)
@@ -67,7 +67,7 @@ class Seat:
                 asked += 1
                 try:
                     self._on_bar(ctx, candle)
-                except BaseException as error:
+                except Exception as error:
                     failed += 1
                     first = first or error
         ctx.is_warming_up = False
