@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from adapters.sandbox.orders import ZERO, Execution, Order, Side
+from adapters.sandbox.orders import ZERO, Execution, Order, PositionEffect, Side
 
 
 @dataclass(slots=True)
@@ -57,7 +57,8 @@ class Account:
     positions: dict[str, Position] = field(default_factory=dict)  # by symbol, flat ones removed
     orders: list[Order] = field(default_factory=list)  # all of them, in order of arrival
     orders_by_client_id: dict[str, Order] = field(default_factory=dict)  # for ever
-    open_orders: dict[str, dict[str, Order]] = field(default_factory=dict)  # by symbol, by id
+    # By symbol and side, then by id: an order meets only those it could trade with.
+    open_orders: dict[tuple[str, Side], dict[str, Order]] = field(default_factory=dict)
     executions: list[Execution] = field(default_factory=list)  # oldest first
     execution_index: dict[str, int] = field(default_factory=dict)  # place in `executions`, by id
     adjustments: list[Adjustment] = field(default_factory=list)
@@ -103,7 +104,7 @@ class Account:
     def hold_for_rest(self, order: Order) -> None:
         """Hold what the rest of an open order needs; nothing for a finished one."""
         rest = order.leaves if order.is_open else ZERO
-        if order.opening:
+        if order.effect is PositionEffect.OPEN:
             self.hold(order, rest * order.reserve_price, ZERO)
         else:
             self.hold(order, ZERO, rest)
@@ -112,17 +113,17 @@ class Account:
         """Book a new order."""
         self.orders.append(order)
         self.orders_by_client_id[order.request.client_order_id] = order
-        self.open_orders.setdefault(order.request.symbol, {})[order.id] = order
+        key = order.request.symbol, order.request.side
+        self.open_orders.setdefault(key, {})[order.id] = order
 
     def finish(self, order: Order) -> None:
         """Drop a terminal order from the open ones and free what it held."""
-        self.open_orders.get(order.request.symbol, {}).pop(order.id, None)
+        self.open_orders[order.request.symbol, order.request.side].pop(order.id, None)
         self.hold_for_rest(order)
 
     def working(self, symbol: str, side: Side) -> list[Order]:
         """Open orders of one symbol and side."""
-        orders = self.open_orders.get(symbol, {}).values()
-        return [order for order in orders if order.request.side is side]
+        return list(self.open_orders.get((symbol, side), {}).values())
 
     def all_open(self) -> list[Order]:
         """Every open order, in order of arrival."""

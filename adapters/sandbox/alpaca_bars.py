@@ -15,7 +15,7 @@ from adapters.sandbox.entry import Refused, malformed
 from adapters.sandbox.guard import Answer, Call, Guard
 from adapters.sandbox.host import Host
 from adapters.sandbox.hours import NEW_YORK
-from adapters.sandbox.market import Bar
+from adapters.sandbox.tape import Bar
 
 BARS_LIMIT = 1000
 BARS_LIMIT_MAX = 10_000

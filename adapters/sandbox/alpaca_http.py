@@ -153,7 +153,9 @@ class AlpacaTrading:
     async def _patch_order(self, call: Call) -> Answer:
         order = self._ledger.order(call.account.number, call.path_part("id"))
         change = read_replace(call.body, self._host.now(), call.account.number, order)
-        return await self._ordered(self._host.perform(change, self._venue.request_replace))
+        return await self._ordered(
+            self._host.perform(change, self._venue.lifecycle.request_replace)
+        )
 
     async def _delete_order(self, call: Call) -> Answer:
         await self._ordered(self._host.request_cancel(call.account.number, call.path_part("id")))
@@ -173,10 +175,10 @@ class AlpacaTrading:
 
     async def _get_positions(self, call: Call) -> Answer:
         positions = sorted(call.account.positions)
-        return Answer([wire.position_json(call.account, s, self._ledger.marks) for s in positions])
+        return Answer([wire.position_json(call.account, s, self._ledger) for s in positions])
 
     async def _get_position(self, call: Call) -> Answer:
-        return Answer(wire.position_json(call.account, self._held_symbol(call), self._ledger.marks))
+        return Answer(wire.position_json(call.account, self._held_symbol(call), self._ledger))
 
     async def _delete_position(self, call: Call) -> Answer:
         """Close a position by a market order, the whole of it or a part."""

@@ -4,7 +4,7 @@ Neither stream numbers its messages nor replays them: who was away reads the RES
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any
@@ -51,7 +51,13 @@ class _DataOutlet(Outlet):
 
     def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         super().__init__(request, socket, WSMsgType.TEXT)
-        self.wanted: dict[str, list[str]] = {channel: [] for channel in CHANNELS}
+        # Symbols by channel, in the order in which they were asked for; "*" is all of them.
+        self.wanted: dict[str, dict[str, None]] = {channel: {} for channel in CHANNELS}
+
+    def subscription(self) -> bytes:
+        """The whole current list, as every change of it is answered."""
+        lists = {channel: list(symbols) for channel, symbols in self.wanted.items()}
+        return orjson.dumps([{"T": "subscription", **lists}])
 
     def wants(self, message: Json) -> bool:
         """Whether it subscribed to a message's channel and symbol."""
@@ -220,10 +226,14 @@ class AlpacaStreams:
                     outlet.send(orjson.dumps([{"T": "success", "msg": "authenticated"}]))
             case "subscribe" | "unsubscribe" if outlet.account is None:
                 _data_error(outlet, 401)
-            case "subscribe" | "unsubscribe" as action:
-                assert message is not None
-                _subscribe(outlet, action == "subscribe", message)
-                outlet.send(orjson.dumps([{"T": "subscription", **outlet.wanted}]))
+            case "subscribe":
+                for channel, symbol in _asked(message):
+                    outlet.wanted[channel][symbol] = None
+                outlet.send(outlet.subscription())
+            case "unsubscribe":
+                for channel, symbol in _asked(message):
+                    outlet.wanted[channel].pop(symbol, None)
+                outlet.send(outlet.subscription())
             case _:
                 _data_error(outlet, 400)
 
@@ -259,14 +269,13 @@ def _object(data: str | bytes) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
-def _subscribe(outlet: _DataOutlet, adding: bool, message: Json) -> None:
-    for channel, symbols in outlet.wanted.items():
-        asked = message.get(channel)
-        for symbol in asked if isinstance(asked, list) else ():
-            if adding and symbol not in symbols:
-                symbols.append(symbol)
-            elif not adding and symbol in symbols:
-                symbols.remove(symbol)
+def _asked(message: Json | None) -> Iterator[tuple[str, str]]:
+    """The channels and symbols a message names; what is not a list of names is passed over."""
+    for channel in CHANNELS:
+        symbols = (message or {}).get(channel)
+        for symbol in symbols if isinstance(symbols, list) else ():
+            if isinstance(symbol, str):
+                yield channel, symbol
 
 
 def _data_error(outlet: Outlet, code: int) -> None:

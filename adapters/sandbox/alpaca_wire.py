@@ -16,13 +16,14 @@ from adapters.sandbox.accounts import Account
 from adapters.sandbox.commands import Rules
 from adapters.sandbox.events import BarClosed, BarRevised, OrderChanged, TradePrinted
 from adapters.sandbox.hours import NEW_YORK, day_end
-from adapters.sandbox.market import Bar
+from adapters.sandbox.ledger import Ledger
 from adapters.sandbox.orders import (
     ZERO,
     Execution,
     Order,
     TimeInForce,
 )
+from adapters.sandbox.tape import Bar
 
 NINE_PLACES = Decimal("1E-9")
 
@@ -92,7 +93,7 @@ def order_json(order: Order) -> Json:
         "order_type": request.type,
         "type": request.type,
         "side": request.side,
-        "position_intent": f"{request.side}_to_{'open' if order.opening else 'close'}",
+        "position_intent": f"{request.side}_to_{order.effect}",
         "time_in_force": request.time_in_force,
         "limit_price": decimal_text(request.limit_price),
         "stop_price": decimal_text(request.stop_price),
@@ -162,10 +163,11 @@ def account_json(account: Account, rules: Rules, marks: Mapping[str, Decimal]) -
     }
 
 
-def position_json(account: Account, symbol: str, marks: Mapping[str, Decimal]) -> Json:
+def position_json(account: Account, symbol: str, ledger: Ledger) -> Json:
     """The Position object; a short one has a negative qty."""
     position = account.positions[symbol]
-    price = marks.get(symbol, position.average_price)
+    price = ledger.marks.get(symbol, position.average_price)
+    close = ledger.closes.get(symbol, price)  # before the first close nothing has changed
     value = position.qty * price
     profit = value - position.cost
     profit_fraction = decimal_text(profit / abs(position.cost) if position.cost else ZERO)
@@ -186,8 +188,8 @@ def position_json(account: Account, symbol: str, marks: Mapping[str, Decimal]) -
         "unrealized_intraday_pl": decimal_text(profit),
         "unrealized_intraday_plpc": profit_fraction,
         "current_price": decimal_text(price),
-        "lastday_price": decimal_text(price),
-        "change_today": "0",
+        "lastday_price": decimal_text(close),
+        "change_today": decimal_text(price / close - 1),
         "qty_available": decimal_text(sign * account.available(symbol)),
     }
 

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from adapters.sandbox.market import Bar, Path
 from adapters.sandbox.orders import Fate, OrderRequest, Side
+from adapters.sandbox.tape import Bar, Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from adapters.sandbox.entry import Refused, not_found
 from adapters.sandbox.faults import Fault
 from adapters.sandbox.guard import RequestLog
 from adapters.sandbox.host import Host
-from adapters.sandbox.market import Bar
 from adapters.sandbox.orders import Order, Side
 from adapters.sandbox.pace import Pacer
+from adapters.sandbox.tape import Bar
 from adapters.sandbox.truth import plain, truth
 
 REQUESTS_SHOWN = 1000
@@ -171,7 +171,7 @@ class Control:
         return _json(bar)
 
     def _revised(self, body: _BarUpdate) -> Bar:
-        bars = self._venue.market(body.symbol).bars
+        bars = self._venue.lifecycle.market(body.symbol).bars
         opened_at = body.opened_at
         found = [bar for bar in bars if opened_at in (None, bar.opened_at)]
         if not found:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from adapters.sandbox.accounts import Account
 from adapters.sandbox.commands import Rules
-from adapters.sandbox.orders import ZERO, Order, OrderRequest, OrderType, Side
+from adapters.sandbox.orders import ZERO, Order, OrderRequest, OrderType, PositionEffect, Side
 
 NOT_FOUND = 40410000
 MALFORMED = 40010001
@@ -43,9 +43,10 @@ def malformed(message: str) -> Refused:
     return Refused(422, MALFORMED, message)
 
 
-def closes(account: Account, request: OrderRequest) -> bool:
-    """Whether an order reduces the position the account has now."""
-    return account.position_qty(request.symbol) * request.side.sign < 0
+def effect_on_position(account: Account, request: OrderRequest) -> PositionEffect:
+    """Whether an order adds to the position the account has now, or reduces it."""
+    reduces = account.position_qty(request.symbol) * request.side.sign < 0
+    return PositionEffect.CLOSE if reduces else PositionEffect.OPEN
 
 
 def reserve_price(request: OrderRequest, last: Decimal | None) -> Decimal:
@@ -108,7 +109,11 @@ def check_wash_trade(account: Account, request: OrderRequest, replaced: Order | 
 
 def check_direction(account: Account, rules: Rules, request: OrderRequest) -> None:
     """Opening one way while an opening order stands the other way would turn a position round."""
-    opposite = [o for o in account.working(request.symbol, request.side.opposite) if o.opening]
+    opposite = [
+        order
+        for order in account.working(request.symbol, request.side.opposite)
+        if order.effect is PositionEffect.OPEN
+    ]
     if request.side is Side.BUY:
         if opposite:
             message = "cannot open a long buy while a short sell order is open"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from adapters.sandbox.market import Bar
 from adapters.sandbox.orders import Execution, Order
+from adapters.sandbox.tape import Bar
 
 
 @dataclass(frozen=True, slots=True)

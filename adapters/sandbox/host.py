@@ -73,12 +73,15 @@ class Host:
 
     def submit(self, account: str, request: OrderRequest, fate: Fate) -> Order:
         """Take an order in; whoever calls this has it settled."""
-        return self.perform(commands.Submit(self.now(), account, request, fate), self.venue.submit)
+        return self.perform(
+            commands.Submit(self.now(), account, request, fate), self.venue.lifecycle.submit
+        )
 
     def request_cancel(self, account: str, order_id: str) -> Order:
         """Ask for an order to be cancelled; whoever calls this has it settled."""
         return self.perform(
-            commands.RequestCancel(self.now(), account, order_id), self.venue.request_cancel
+            commands.RequestCancel(self.now(), account, order_id),
+            self.venue.lifecycle.request_cancel,
         )
 
     def stop(self) -> None:
@@ -88,4 +91,4 @@ class Host:
         self._timers.clear()
 
     def _settle(self, order_id: str) -> None:
-        self.perform(commands.Settle(self.now(), order_id), self.venue.settle)
+        self.perform(commands.Settle(self.now(), order_id), self.venue.lifecycle.settle)

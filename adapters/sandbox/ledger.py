@@ -13,8 +13,16 @@ from adapters.sandbox.accounts import Account, Adjustment
 from adapters.sandbox.commands import Rules
 from adapters.sandbox.events import Happening, OrderChanged
 from adapters.sandbox.identity import Identities
-from adapters.sandbox.market import Trade
-from adapters.sandbox.orders import ZERO, Execution, Order, OrderRequest, Side, Status
+from adapters.sandbox.orders import (
+    ZERO,
+    Execution,
+    Order,
+    OrderRequest,
+    PositionEffect,
+    Side,
+    Status,
+)
+from adapters.sandbox.tape import Trade
 
 HOUSE = "HOUSE"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,6 +38,7 @@ class Ledger:
         self.house = Account(HOUSE, LONG_AGO, ZERO, ZERO)
         self.orders: dict[str, Order] = {}  # every order ever, by id
         self.marks: dict[str, Decimal] = {}  # last price by symbol
+        self.closes: dict[str, Decimal] = {}  # last price of the day before, by symbol
         self.outbox: list[Happening] = []
         self.identities = Identities(self.rules.seed)
 
@@ -57,7 +66,7 @@ class Ledger:
         account: Account,
         request: OrderRequest,
         status: Status,
-        opening: bool,
+        effect: PositionEffect,
         reserve_price: Decimal,
     ) -> Order:
         """Give a request an id and a place among the orders; it holds nothing yet."""
@@ -70,7 +79,7 @@ class Ledger:
             created_at=self.now,
             updated_at=self.now,
             arrival=len(self.orders) + 1,
-            opening=opening,
+            effect=effect,
             reserve_price=reserve_price,
         )
         self.orders[order.id] = order

@@ -68,6 +68,13 @@ TERMINAL = frozenset(
 )
 
 
+class PositionEffect(StrEnum):
+    """What an order does to the position: never both, for no order turns a position round."""
+
+    OPEN = "open"  # holds buying power
+    CLOSE = "close"  # holds shares
+
+
 class Fate(StrEnum):
     """What a fault has in store for an order that was accepted like any other."""
 
@@ -106,7 +113,7 @@ class Order:
     created_at: datetime
     updated_at: datetime
     arrival: int  # position in the venue's order of arrival, from 1
-    opening: bool = True  # adds to a position; a closing order holds shares instead of money
+    effect: PositionEffect
     fate: Fate = Fate.NORMAL
     filled_qty: Decimal = ZERO
     filled_notional: Decimal = ZERO

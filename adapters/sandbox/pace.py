@@ -12,8 +12,8 @@ from hashlib import blake2b
 from adapters.sandbox import commands
 from adapters.sandbox.clock import next_boundary
 from adapters.sandbox.host import Host
-from adapters.sandbox.market import Bar, Forming
 from adapters.sandbox.prices import PriceSource, Slot
+from adapters.sandbox.tape import Bar, Forming
 
 
 class Pacer:
@@ -27,7 +27,7 @@ class Pacer:
         self._timeframe = timeframe
         self._revise_fraction = revise_fraction
         self._may_run = asyncio.Event()
-        self._stood_still = False
+        self._stood_still = True
         self.is_paused = True
 
     def pause(self) -> None:
@@ -88,10 +88,10 @@ class Pacer:
         self._revise(opened_at)
 
     def _start_afresh(self, slot: int, opened_at: datetime) -> None:
-        """After standing still: skip the time that passed, not the bars."""
+        """After standing still a whole bar or longer: skip the time that passed, not the bars."""
         self._stood_still = False
         now = self._host.now()
-        if now > opened_at:
+        if now >= opened_at + self._timeframe:
             start = commands.StartAt(now, slot, next_boundary(now, self._timeframe))
             self._host.perform(start, self._host.venue.start_at)
 

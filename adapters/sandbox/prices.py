@@ -19,7 +19,7 @@ from pathlib import Path as FilePath
 from typing import Protocol, TextIO
 
 from adapters.sandbox.commands import Move
-from adapters.sandbox.market import Path
+from adapters.sandbox.tape import Path
 
 SHIPPED = "us_stocks_1d.csv.gz"
 TRADES_SLOT_MS = 60_000

@@ -40,8 +40,9 @@ async def serve(settings: SandboxSettings) -> None:
     """Run the venue until SIGTERM or SIGINT; print the ready line on stdout."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGINT, stop.set)
     async with open_sandbox(settings) as sandbox:
         os.write(1, sandbox.ready_line() + b"\n")
         stopped = asyncio.create_task(stop.wait())
@@ -52,7 +53,11 @@ async def serve(settings: SandboxSettings) -> None:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel for a SIGTERM when the parent dies, however it dies. Linux only."""
+    """End when the parent ends, however it ends: the kernel sends a SIGTERM. Linux only.
+
+    A Ctrl-C in the terminal is for the parent, which still needs the venue to say what is open.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not sys.platform.startswith("linux"):
         return
     parent = os.getppid()

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from adapters.sandbox import commands
 from adapters.sandbox.events import Happening, OrderChanged
-from adapters.sandbox.market import Path
 from adapters.sandbox.orders import Fate, Order, OrderRequest, OrderType, Side, TimeInForce
+from adapters.sandbox.tape import Path
 from adapters.sandbox.venue import Venue
 
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)

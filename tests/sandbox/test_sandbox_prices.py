@@ -10,8 +10,8 @@ import pytest
 from adapters.sandbox.clock import VenueClock, next_boundary
 from adapters.sandbox.commands import Move
 from adapters.sandbox.limits import TokenBucket
-from adapters.sandbox.market import Path as PricePath
 from adapters.sandbox.prices import RandomWalk, Slot, load_replay, shipped_recording
+from adapters.sandbox.tape import Path as PricePath
 
 
 def prints(slot: Slot, symbol: str) -> list[tuple[str, int]]:

@@ -201,6 +201,16 @@ async def test_sigterm_ends_the_venue_cleanly_and_says_goodbye_to_streams(tmp_pa
     assert (child.returncode, errors) == (0, b"")
 
 
+async def test_a_venue_that_ends_with_its_parent_leaves_ctrl_c_to_it(tmp_path: Path) -> None:
+    async with process(tmp_path, "--paused", "--die-with-parent") as (doors, child):
+        child.send_signal(signal.SIGINT)
+        assert (await doors.call("GET", "/v2/clock"))[0] == 200
+        child.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(child.communicate(), PATIENCE_S)
+
+    assert child.returncode == 0
+
+
 async def test_a_data_directory_serves_one_venue_at_a_time(tmp_path: Path) -> None:
     async with process(tmp_path, "--paused"):
         second = await spawn(tmp_path, "--paused")

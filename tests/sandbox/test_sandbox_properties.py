@@ -12,8 +12,8 @@ from sandbox_floor import CASH, Floor
 from adapters.sandbox import commands
 from adapters.sandbox.commands import Command, Rules
 from adapters.sandbox.entry import Refused
-from adapters.sandbox.market import Trade
-from adapters.sandbox.orders import Order, OrderType, Side
+from adapters.sandbox.orders import Order, OrderType, PositionEffect, Side
+from adapters.sandbox.tape import Trade
 from adapters.sandbox.truth import truth
 from adapters.sandbox.venue import Venue
 
@@ -149,8 +149,9 @@ def check_books(floor: Floor) -> None:
         for order in open_orders:
             pending = order if order.replaces and order.status == "pending_new" else None
             if pending is None:
-                need = order.leaves * order.reserve_price if order.opening else order.leaves
-                assert (order.reserved if order.opening else order.held) == need
+                opens = order.effect is PositionEffect.OPEN
+                need = order.leaves * order.reserve_price if opens else order.leaves
+                assert (order.reserved if opens else order.held) == need
             if order.replaces and pending is None:
                 predecessor = ledger.orders[order.replaces]
                 assert order.qty == order.request.qty - predecessor.filled_qty

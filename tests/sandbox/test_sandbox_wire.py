@@ -239,6 +239,21 @@ async def test_account_and_positions_agree_with_the_trades(doors: Doors) -> None
     assert (by_symbol["avg_entry_price"], by_symbol["unrealized_pl"]) == ("100", "100")
 
 
+async def test_a_position_shows_the_change_since_the_last_close(doors: Doors) -> None:
+    async with doors.updates() as updates:
+        await doors.order(qty="10", time_in_force="gtc")
+        await updates.until("fill")
+    _, before = await doors.call("GET", "/v2/positions/AAPL")
+
+    await doors.control("POST", "/market", {"state": "closed"})
+    await doors.control("POST", "/market", {"state": "open"})
+    await doors.control("POST", "/price", {"symbol": "AAPL", "price": "105"})
+    _, after = await doors.call("GET", "/v2/positions/AAPL")
+
+    assert (before["lastday_price"], before["change_today"]) == ("100", "0")
+    assert (after["lastday_price"], after["change_today"]) == ("100", "0.05")
+
+
 async def test_a_short_position_has_a_negative_quantity(doors: Doors) -> None:
     async with doors.updates() as updates:
         await doors.order(side="sell", qty="4")
