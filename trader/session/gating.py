@@ -16,8 +16,6 @@ from trader.session.state import SessionState
 
 def standing(state: SessionState, now_s: float) -> Standing:
     """What the gate asks of the session's flags: all of it for entries only."""
-    minute = sum(1 for at in state.entry_times_s if at > now_s - 60)
-    day = sum(1 for at in state.entry_times_s if at > now_s - 86_400)
     age = None if state.positions_ok_s is None else now_s - state.positions_ok_s
     entry_qty = Quantity(
         sum((w.leaves_qty for w in state.open_orders() if not w.is_exit), Decimal(0))
@@ -36,8 +34,8 @@ def standing(state: SessionState, now_s: float) -> Standing:
         phase_ready=state.is_ready,
         is_closing=state.closing is not None,
         working_entry_qty=entry_qty,
-        orders_last_minute=minute,
-        orders_last_day=day,
+        orders_last_minute=state.entries_since(now_s - 60.0),
+        orders_last_day=len(state.entry_times_s),
         position_qty=state.position.qty,
     )
 
@@ -59,7 +57,6 @@ def record(state: SessionState, cleared: Cleared[Order], now_s: float) -> Effect
     state.recording[order.id] = (effect, now_s)
     state.owe(now_s + 5.0)
     if not is_exit:
-        state.entry_times_s.append(now_s)
-        del state.entry_times_s[:-5000]
+        state.count_entry(now_s)
     refresh_view(state)
     return (effect, *heat_report(state, now_s))

@@ -27,7 +27,7 @@ def loaded(state: SessionState, event: SessionLoaded, now_s: float) -> Effects:
     state.position = Position(rows.position_qty, rows.position_avg_px, rows.realized)
     state.executions = set(rows.execution_ids)
     effects: Effects = ()
-    for stored in rows.orders:
+    for stored in sorted(rows.orders, key=lambda each: each.recorded_at):
         effects += _take(state, stored, event, now_s)
     state.stop_price = _standing_stop(rows) if rows.position_qty != 0 else None
     refresh_view(state)
@@ -50,7 +50,7 @@ def _take(state: SessionState, stored: StoredOrder, event: SessionLoaded, now_s:
     working.reason_code = stored.reason_code
     state.orders[order.id] = working
     if not working.is_exit and stored.status is not Status.DENIED:
-        state.entry_times_s.append(now_s - age_s)
+        state.count_entry(now_s - age_s)
     if stored.status.is_terminal:
         return ()
     working.sent_s = now_s - age_s

@@ -5,6 +5,7 @@ A raise inside `step` means that the trader is rebuilt from truth: half-changed 
 on.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +27,7 @@ from trader.session.strategy import FLAT_VIEW, Decision, Nothing, View
 
 NO_DECISION = Nothing("no bar yet")
 NEVER_S = float("inf")
+DAY_S = 86_400.0
 ENDED_MAX = 5_000  # ended orders remembered; the rows remember all
 
 
@@ -69,7 +71,9 @@ class SessionState:
     marked_s: float | None = None
     stop_price: Price | None = None  # the stop that the position's entry carried
     view: View = FLAT_VIEW
-    entry_times_s: list[float] = field(default_factory=list)  # of entries recorded, last 24 hours
+    entry_times_s: deque[float] = field(
+        default_factory=deque
+    )  # of entries, last 24 hours, in order
 
     ended: dict[ClientOrderId, WorkingOrder] = field(default_factory=dict)  # and settled
     now_s: float = 0.0  # of the event being folded
@@ -171,6 +175,21 @@ class SessionState:
             if working.order.purpose is Purpose.PROTECT and working.is_open:
                 return working
         return None
+
+    def count_entry(self, at_s: float) -> None:
+        """An entry has its row: budgets count it for a day."""
+        self.entry_times_s.append(at_s)
+        while self.entry_times_s[0] <= at_s - DAY_S:
+            self.entry_times_s.popleft()
+
+    def entries_since(self, at_s: float) -> int:
+        """How many entries were recorded after that second."""
+        count = 0
+        for each_s in reversed(self.entry_times_s):
+            if each_s <= at_s:
+                break
+            count += 1
+        return count
 
     def owe(self, due_s: float) -> None:
         """Have the timer fire by then."""
