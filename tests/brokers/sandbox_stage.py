@@ -9,7 +9,7 @@ import aiohttp
 from brokers.alpaca_parts import AAPL, Ears, settings
 from pydantic import SecretStr
 
-from adapters.brokers.alpaca import AlpacaVenue, open_alpaca
+from adapters.brokers.alpaca import AlpacaSettings, AlpacaVenue, open_alpaca
 from adapters.sandbox.opening import Sandbox, open_sandbox
 from adapters.sandbox.settings import PriceKind, SandboxSettings
 from trader.accounts.events import StreamConnected
@@ -21,8 +21,9 @@ BARS_OF_HISTORY = 30
 class SandboxStage:
     """One login at a venue whose prices stand still unless moved."""
 
-    def __init__(self, sandbox: Sandbox, broker: AlpacaVenue) -> None:
+    def __init__(self, sandbox: Sandbox, told: AlpacaSettings, broker: AlpacaVenue) -> None:
         self.sandbox = sandbox
+        self.told = told
         self.account = broker.account
         self.feed = broker.feed
         self.history = broker.history
@@ -87,7 +88,7 @@ async def sandbox_stage(data_dir: Path, **changes: Any) -> AsyncIterator[Sandbox
             total_timeout_s=5.0,
         )
         async with open_alpaca(told) as broker:
-            yield SandboxStage(sandbox, broker)
+            yield SandboxStage(sandbox, told, broker)
 
 
 @asynccontextmanager

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from brokers.alpaca_parts import (
+    AT,
     KEY,
     SECRET,
     Behaviour,
@@ -21,6 +23,7 @@ from brokers.alpaca_parts import (
     recorded,
     settings,
 )
+from yarl import URL
 
 from adapters.brokers import alpaca_http
 from adapters.brokers.alpaca import AlpacaVenue, open_alpaca
@@ -28,7 +31,16 @@ from trader.accounts.events import AccountAuthFailed
 from trader.ids import BrokerOrderId
 from trader.instants import Timeframe
 from trader.orders.events import OrderAbsent, QueryFailed
-from trader.ports import Accepted, AccountEvent, Answer, NotSent, Rejected, Unknown
+from trader.ports import (
+    Accepted,
+    AccountEvent,
+    Answer,
+    ExecutionsReported,
+    NotSent,
+    OrdersReported,
+    Rejected,
+    Unknown,
+)
 
 ORDER = an_order("1")
 SUCCESSOR = a_limit("2", "91")
@@ -341,7 +353,8 @@ async def test_an_empty_list_is_flat_only_with_a_200(status: int) -> None:
     async def behave(exchange: Exchange) -> None:
         await exchange.answer(status, [])
 
-    async with Hostile(behave) as server, open_alpaca(settings(server.url)) as broker:
+    impatient = {"queue_wait_s_max": 0.05}  # with the pause that a 429 brings
+    async with Hostile(behave) as server, open_alpaca(settings(server.url, **impatient)) as broker:
         assert isinstance(await broker.account.positions(), QueryFailed)
         assert isinstance(await broker.account.find(ORDER.id), QueryFailed)
 
@@ -392,6 +405,56 @@ async def test_a_listing_cut_after_its_first_page_is_a_failure() -> None:
         open_alpaca(settings(server.url)) as broker,
     ):
         assert isinstance(await broker.account.open_orders(), QueryFailed)
+
+
+async def test_orders_of_one_instant_are_all_listed_where_a_page_ends_between_them() -> None:
+    orders = [
+        order_json(an_order(str(n)), submitted_at=f"2026-03-02T15:00:00.{n // 130:06}Z")
+        for n in range(1300)
+    ]
+
+    async def list_pages(exchange: Exchange) -> None:
+        query = URL(exchange.line.split(" ")[1]).query
+        after = datetime.fromisoformat(query.get("after", "1970-01-01T00:00:00Z"))
+        found = [o for o in orders if datetime.fromisoformat(o["submitted_at"]) > after]
+        await exchange.answer(200, found[: int(query["limit"])])
+
+    async with Hostile(list_pages) as server, open_alpaca(settings(server.url)) as broker:
+        answer = await broker.account.open_orders()
+
+        assert isinstance(answer, OrdersReported)
+        assert [r.client_order_id for r in answer.reports] == [o["client_order_id"] for o in orders]
+
+
+async def test_a_listing_that_does_not_move_on_is_a_failure() -> None:
+    page = [order_json(an_order(str(n))) for n in range(500)]
+
+    async def stand_still(exchange: Exchange) -> None:
+        await exchange.answer(200, page)
+
+    async with Hostile(stand_still) as server, open_alpaca(settings(server.url)) as broker:
+        assert isinstance(await broker.account.open_orders(), QueryFailed)
+        assert len(server.lines) == 2
+
+
+async def test_executions_are_asked_for_with_an_overlap_because_some_are_listed_late() -> None:
+    async def nothing_new(exchange: Exchange) -> None:
+        await exchange.answer(200, [])
+
+    cursor = "2026-03-02T15:00:00+00:00"
+    async with Hostile(nothing_new) as server, open_alpaca(settings(server.url)) as broker:
+        answer = await broker.account.executions(cursor)
+
+        assert isinstance(answer, ExecutionsReported)
+        assert answer.cursor == cursor  # nothing seen: it stays where it was
+        query = URL(server.lines[0].split(" ")[1]).query
+        assert datetime.fromisoformat(query["after"]) == AT - timedelta(minutes=2)
+
+
+async def test_the_keys_do_not_follow_a_redirect() -> None:
+    async with Hostile(a_redirect) as server, open_alpaca(settings(server.url)) as broker:
+        assert isinstance(await broker.account.find(ORDER.id), QueryFailed)
+        assert len(server.lines) == 1
 
 
 async def test_no_secret_is_shown_whatever_goes_wrong(caplog: pytest.LogCaptureFixture) -> None:

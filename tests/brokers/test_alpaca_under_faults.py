@@ -8,6 +8,7 @@ import pytest
 from brokers.alpaca_parts import a_cancel, a_limit, an_order, recorded
 from brokers.sandbox_stage import SandboxStage, account_stage
 
+from adapters.brokers.alpaca import open_alpaca
 from trader.accounts.events import StreamConnected, StreamLost
 from trader.orders.events import OrderAbsent, OrderFilled, OrderReported, QueryFailed
 from trader.orders.order import Status
@@ -115,6 +116,20 @@ async def test_a_fill_that_the_stream_lost_is_found_in_the_executions(stage: San
     listed = await stage.account.executions(None)
     assert isinstance(listed, ExecutionsReported)
     assert [fill.client_order_id for fill in listed.fills] == [order.id]
+
+
+async def test_a_restarted_daemon_still_learns_whose_the_executions_are(
+    stage: SandboxStage,
+) -> None:
+    order = an_order("1")
+    await stage.account.submit(recorded(order), lambda: None)
+    await stage.ears.until_a(OrderFilled)
+
+    async with open_alpaca(stage.told) as restarted:  # remembers nothing
+        listed = await restarted.account.executions(None)
+
+    assert isinstance(listed, ExecutionsReported)
+    assert {fill.client_order_id for fill in listed.fills} == {order.id}
 
 
 async def test_a_fill_told_twice_has_one_id(stage: SandboxStage) -> None:
