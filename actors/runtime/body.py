@@ -30,10 +30,9 @@ def disembody(actor: Actor) -> None:
 
 def tell_of_failure(actor: Actor, error: BaseException | None, engine: Engine) -> None:
     """Call pykka's hook for an end that was not in order; its own failure harms nobody."""
+    kind, trace = (None, None) if error is None else (type(error), error.__traceback__)
     try:
-        if error is None:
-            actor.on_failure(None, None, None)
-        else:
-            actor.on_failure(type(error), error, error.__traceback__)
+        engine.queue.guarded(actor, actor.on_failure, kind, error, trace)
     except BaseException as failure:
+        engine.queue.leave()
         engine.complain(f"on_failure of {actor.name} failed", failure)

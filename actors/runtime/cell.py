@@ -128,10 +128,11 @@ class Cell:
             self.stop(ExitReason.NORMAL)
         else:
             assert self.actor is not None
+            queue = self.engine.queue
             try:
-                answer = self.actor._handle_receive(mail.message)
+                answer = queue.guarded(self, self.actor._handle_receive, mail.message)
             except BaseException as error:
-                self.engine.queue.leave()
+                queue.leave()
                 self._crashed(mail, error)
                 return
             if reply_to is not None:
@@ -236,14 +237,17 @@ class Cell:
     def _begin(self, factory: Callable[[], Actor]) -> None:
         self.incarnation += 1
         try:
-            self.actor = embody(factory, self.engine, self.name, self.incarnation)
-            self._serves = self.actor.is_served_in_hooks
-            waiting = self.actor.on_start()
+            waiting = self.engine.queue.guarded(self, self._embody, factory)
         except BaseException as error:
             self.engine.queue.leave()
             self._down(ExitReason.START_FAILED, error)
             return
         self._after(waiting, self.child.start_timeout_s, self._began)
+
+    def _embody(self, factory: Callable[[], Actor]) -> Awaitable[None] | None:
+        self.actor = embody(factory, self.engine, self.name, self.incarnation)
+        self._serves = self.actor.is_served_in_hooks
+        return self.actor.on_start()
 
     def _began(self, error: BaseException | None) -> None:
         if error is not None:
@@ -259,7 +263,7 @@ class Cell:
     def _wind_down(self, reason: ExitReason) -> None:
         assert self.actor is not None
         try:
-            waiting = self.actor.on_stop()
+            waiting = self.engine.queue.guarded(self, self.actor.on_stop)
         except BaseException as error:
             self.engine.queue.leave()
             self._down(reason, error)

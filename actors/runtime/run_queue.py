@@ -10,19 +10,26 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from actors.runtime.messages import Lane
+
+T = TypeVar("T")
 
 
 class HandlerStuck(BaseException):
     """The watchdog interrupted this handler: it held the loop for too long."""
 
 
-class Runnable(Protocol):
-    """What can be given a turn."""
+class Named(Protocol):
+    """Who is called."""
 
     name: str
+
+
+class Runnable(Named, Protocol):
+    """What can be given a turn."""
+
     in_urgent: bool
     in_market: bool
 
@@ -52,7 +59,7 @@ class RunQueue:
         self.thread_id = threading.get_ident()
         self.turns_count = 0
         self.strays_count = 0
-        self.current: Runnable | None = None
+        self.current: Named | None = None  # whose handler runs now
 
     def add(self, runnable: Runnable, lane: Lane) -> None:
         """Give it a turn; it stands in each of the two queues at most once."""
@@ -105,9 +112,7 @@ class RunQueue:
             else:
                 return
             self.turns_count += 1
-            self.current = runnable
             runnable.turn()
-            self.leave()
             if perf_counter() >= ends_at:
                 return
 
@@ -126,12 +131,23 @@ class RunQueue:
         self.turns_count += 1
         runnable.turn()
 
+    def guarded(self, who: Named, call: Callable[..., T], *args: Any) -> T:
+        """Call into an actor; in here, and nowhere else, the watchdog may interrupt.
+
+        Whoever calls this says `leave()` first thing when it raises.
+        """
+        try:
+            self.current = who
+            return call(*args)
+        finally:
+            self.leave()
+
     # The watchdog's thread announces, then looks whether the handler still runs; the loop's thread
     # ends the handler, then looks whether something is announced. So whichever way the two meet,
     # an interrupt is either delivered inside the handler or taken back before the next one.
 
     def leave(self) -> None:
-        """The handler has returned or raised: what follows may not be interrupted."""
+        """The handler has returned or raised: what follows is not interrupted."""
         self.current = None
         if self._is_interrupt_announced:
             self._settle()

@@ -120,8 +120,8 @@ def notices(runtime: Runtime, kind: type[Any] = Exit) -> list[Any]:
 async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
     """Give way until it holds."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0)
+        while not condition():  # noqa: ASYNC110  (it is the loop's turns that are waited for)
+            await asyncio.sleep(0.0001)
 
 
 def simulate(seed: int, scenario: Callable[[SimulationHost], Any]) -> SimulationHost:

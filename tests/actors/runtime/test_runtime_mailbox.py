@@ -159,7 +159,6 @@ def test_whatever_happens_facts_are_served_once_in_order_and_partials_are_never_
     served: list[Any] = []
     sent: dict[type, list[Any]] = defaultdict(list)
     bars: dict[str, int] = defaultdict(int)
-    number = 0
 
     def take() -> Mail | None:
         waits_control = len(sent[Halt]) > sum(isinstance(m, Halt) for m in served)
@@ -172,8 +171,7 @@ def test_whatever_happens_facts_are_served_once_in_order_and_partials_are_never_
                 assert isinstance(mail.message, Fill)
         return mail
 
-    for action, *arguments in [*actions, *[("take",)] * 200]:
-        number += 1
+    for number, (action, *arguments) in enumerate([*actions, *[("take",)] * 200]):
         match action:
             case "take":
                 mail = take()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -164,7 +165,7 @@ def test_restarts_really_wait_for_their_back_off_and_a_stable_child_starts_over(
 
         backoff = Backoff(base_s=1.0, max_s=100.0, stable_after_s=30.0)
         async with running(root(Child("a", Fails), backoff=backoff), host) as runtime:
-            gaps = [b - a for a, b in zip(started_at, started_at[1:], strict=False)]
+            gaps = [b - a for a, b in pairwise(started_at)]
             for attempt, gap in enumerate(gaps):
                 assert 2**attempt / 2 <= gap <= 2**attempt
 
