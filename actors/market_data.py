@@ -177,7 +177,7 @@ class MarketData(Actor):
                 self._freshness.frame_s = now_s
                 self._frame(message, now_s)
             case FeedLost():
-                self._is_connected = False
+                self._lost()
             case ReadSeries():
                 return self._read(message)
             case DescribeFeed():
@@ -215,7 +215,7 @@ class MarketData(Actor):
             self.remind(GATHER_S, _OpenFeed())
 
     def _open_feed(self) -> None:
-        self._is_connected = False
+        self._lost()
         self._subscribed = frozenset(self._lines)
         self.pipe(
             _open(self._feed, sorted(self._subscribed), self._kind, self.address),
@@ -231,6 +231,11 @@ class MarketData(Actor):
             if line.instrument in self._subscribed:
                 line.connected(now_s)
                 self._consider(line)
+
+    def _lost(self) -> None:
+        self._is_connected = False
+        for line in self._every_line():
+            line.lost()
 
     def _line(self, key: SeriesKey) -> Line:
         instrument, timeframe = key

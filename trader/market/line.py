@@ -3,14 +3,14 @@
 The subscription stands first; then history is asked, twice. At once, so that sessions can open;
 and again when the bar that was forming at the connect has closed, because only then everything
 that went before the first bar seen whole is known to history. Until that second answer, final bars
-wait (`held`). An answer that does not reach a bar which the feed has shown lags, and is asked for
-again. Bars wait no longer than they may be traded on: then they go on, the line is doubtful (no
-entries) and goes on asking.
+wait (`held`). An answer that does not reach up to the live bars may lag, and is asked for again.
+Bars wait no longer than they may be traded on: then they go on. Where history still lacks a bar
+that the feed has shown, the line is doubtful (no entries) and goes on asking.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from trader.ids import InstrumentId
@@ -28,6 +28,7 @@ from trader.market.warmup import stitch
 
 LineEvents = tuple[CandleClosed | CandlesBackfilled, ...]
 _NONE: LineEvents = ()
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,11 @@ class Line:
         self._is_anchored = True  # the connect's place in feed time is known
         self._connect_count = 0
         self._is_fresh_connect = False  # and history was not asked since
+        self._whole_to: datetime | None = None  # no hole up to there; history is asked from there
         self._live_from: datetime | None = None  # the first bar that the feed gives whole
         self._settle_at: datetime | None = None
-        self._expected_at: datetime | None = None  # a bar that history must know before it settles
+        self._expected_at: datetime | None = None  # a bar seen live, so history must know it too
+        self._has_answered = False  # history, to a question that could settle it
 
     @property
     def _keep(self) -> int:
@@ -102,12 +105,20 @@ class Line:
 
     def connected(self, elapsed_s: float) -> None:
         """The subscription stands (again): whatever closed before must be asked of history."""
+        if self.is_settled:
+            self._whole_to = None
+            self._remember_whole()
         self._held = self._held or []
         self._connect_count += 1
         self._is_fresh_connect = True
         self._is_anchored = False
         self._settle_at = self._expected_at = None
+        self._has_answered = False
         self._anchor(elapsed_s)
+
+    def lost(self) -> None:
+        """The feed is down: a bar under way is not whole any more, nor is any that follows."""
+        self._live_from = NEVER
 
     def tick(self, tick: Tick, elapsed_s: float) -> LineEvents:
         """A trade; in a feed of bars it only shapes the forming bar."""
@@ -139,7 +150,8 @@ class Line:
             and self.depth_loaded
             and now > self._settle_at + self._time.late_after(self.timeframe)
         ):
-            self.is_doubtful = True
+            # Without a sign of a missing bar, there were no trades.
+            self.is_doubtful = self._expected_at is not None or not self._has_answered
             events += self._release(elapsed_s)
         return events
 
@@ -151,31 +163,42 @@ class Line:
         if self.depth_loaded < self.depth:
             return Ask(None, self.depth, is_settling, self._connect_count)
         if is_settling or self._is_fresh_connect or self.is_doubtful:
-            recent = self.series.last(RECENT + 1)
-            if len(recent) <= RECENT:
-                return Ask(None, self.depth, is_settling, self._connect_count)
-            return Ask(recent[0].opened_at, None, is_settling, self._connect_count)
+            limit = self.depth if self._whole_to is None else None
+            return Ask(self._whole_to, limit, is_settling, self._connect_count)
         return None
 
     def answered(self, ask: Ask, candles: Iterable[Candle], elapsed_s: float) -> LineEvents:
         """History's answer. The first one opens the line."""
         past = [candle for candle in candles if self._is_past(candle, elapsed_s)]
-        reached_at = max((candle.opened_at for candle in past), default=None)
+        reached_at = max((candle.opened_at for candle in past), default=ask.after)
         events = self._fill(ask, past)
+        self._remember_whole()
         self.depth_loaded = max(self.depth_loaded, ask.limit or 0)
         if ask.connect_count != self._connect_count:
             return events
         self._is_fresh_connect = False
-        expected_at = self._expected_at
-        if expected_at is None:
-            is_complete = ask.is_settling
-        else:
-            is_complete = reached_at is not None and reached_at >= expected_at
-        if is_complete:
+        is_settling = ask.is_settling or self._expected_at is not None
+        self._has_answered = self._has_answered or is_settling
+        if is_settling and self._reaches(reached_at):
             self.is_doubtful = False
             self._expected_at = None
             events += self._release(elapsed_s)
         return events
+
+    def _reaches(self, reached_at: datetime | None) -> bool:
+        """Whether history that reaches so far leaves no hole before the live bars."""
+        wanted_at = self._expected_at
+        if wanted_at is None:
+            if self._held is None or self._live_from is None:
+                return True  # waited long enough: there were no trades
+            wanted_at = self._live_from - self.timeframe.duration
+        return reached_at is not None and reached_at >= wanted_at
+
+    def _remember_whole(self) -> None:
+        """Where the recent window began when it was last known to have no hole."""
+        recent = self.series.last(RECENT + 1)
+        if self._whole_to is None and recent:
+            self._whole_to = recent[0].opened_at
 
     def _anchor(self, elapsed_s: float) -> None:
         """Find the first bar that is seen whole since the connect."""
@@ -236,8 +259,11 @@ class Line:
     def _before_live(self, ask: Ask) -> datetime | None:
         """From where on bars are the live feed's to give, so that they can be traded on."""
         newest_at = self.series.newest_at
+        if self._held is None and newest_at is not None:
+            next_at = newest_at + self.timeframe.duration
+            return next_at if self._live_from is None else max(next_at, self._live_from)
         if self._held is None:
-            return None if newest_at is None else newest_at + self.timeframe.duration
+            return self._live_from
         new = [c.opened_at for c in self._held if newest_at is None or c.opened_at > newest_at]
         if new:
             return min(new)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from trader.market.candle import Candle
+from trader.market.warmup import stitch
 
 RECENT = 5  # bars: what is older is not replaced any more
 
@@ -89,9 +90,10 @@ class Series:
         return DUPLICATE if held.same_values(candle) else REPLACED
 
     def extend(self, candles: Iterable[Candle]) -> None:
-        """Take bars that history gave, oldest first, whatever the order of their neighbours."""
-        for candle in candles:
-            self.add_or_replace(candle)
+        """Take bars that history gave, wherever they belong; where values differ, these hold."""
+        joined = stitch(self._candles, candles)
+        self._candles = deque(joined, maxlen=self._candles.maxlen)
+        self.newest_at = joined[-1].opened_at if joined else None
 
     def window(self) -> tuple[Candle, ...]:
         """The last `keep` bars, oldest first."""
