@@ -13,18 +13,19 @@ from adapters.brokers.alpaca_http import AlpacaHttp
 from adapters.brokers.alpaca_market import AlpacaExchange, AlpacaHistory
 from adapters.brokers.alpaca_settings import AlpacaSettings
 from adapters.clock import Clock, SystemClock
+from trader.ports import History, MarketFeed, Venue
 
 __all__ = ["AlpacaSettings", "AlpacaVenue", "WrongAccount", "open_alpaca"]
 
 
 @dataclass(frozen=True, slots=True)
 class AlpacaVenue:
-    """One login's four ports."""
+    """One login's four ports; the account's fulfilment also does the live handshake."""
 
     account: AlpacaAccount
-    feed: AlpacaFeed
-    history: AlpacaHistory
-    venue: AlpacaExchange
+    feed: MarketFeed
+    history: History
+    venue: Venue
 
 
 @asynccontextmanager

@@ -21,14 +21,12 @@ from adapters.brokers.alpaca_http import AlpacaHttp
 from adapters.brokers.alpaca_json import (
     a_list,
     an_object,
-    exact_json,
-    instant,
     optional_text,
-    sample,
     text,
 )
+from adapters.brokers.alpaca_listings import list_fills, list_open_orders
 from adapters.brokers.alpaca_settings import AlpacaSettings
-from adapters.brokers.alpaca_stream import AlpacaStream, Line, Listener
+from adapters.brokers.alpaca_updates import orders_stream
 from adapters.brokers.alpaca_wire import (
     Wire,
     holds_nothing,
@@ -40,9 +38,6 @@ from adapters.clock import Clock
 from trader.accounts.events import (
     AccountAuthFailed,
     BalanceReported,
-    FrameRefused,
-    StreamConnected,
-    StreamLost,
 )
 from trader.config import Mode
 from trader.errors import BrokerAuthFailed, BrokerError, BrokerProtocolError, BrokerRefused
@@ -85,9 +80,6 @@ CAPABILITIES = Capabilities(
     tifs=frozenset(TimeInForce),
     reserves_shares=True,
 )
-ORDERS_PAGE = 500  # the venue's largest
-ACTIVITIES_PAGE = 100  # the venue's largest
-PAGES_MAX = 50  # of one question; for executions the rest is left to the next one
 OVERLAP = timedelta(minutes=2)  # executions may be listed later than they happened
 CLIENT_IDS_MAX = 20_000
 
@@ -111,14 +103,7 @@ class AlpacaAccount:
         self._sink: Callable[[AccountEvent], None] = lambda event: None
         self._client_ids: dict[BrokerOrderId, str] = {}
         self._is_verified = settings.mode is not Mode.LIVE
-        listener = Listener(
-            hello=self._hello,
-            up=lambda: self._sink(StreamConnected(settings.account_id)),
-            take=self._take,
-            beat=lambda: None,
-            lost=self._lost,
-        )
-        self._stream = AlpacaStream(http, clock, settings, settings.stream_url, listener)
+        self._stream = orders_stream(settings, clock, http, self._wire, self._heard)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -200,22 +185,8 @@ class AlpacaAccount:
         """All open orders, every page."""
 
         async def ask(asked_s: float) -> OrdersReported:
-            reports: dict[BrokerOrderId, OrderReport] = {}
-            params = {
-                "status": "open", "limit": str(ORDERS_PAGE), "direction": "asc", "nested": "false",
-            }  # fmt: skip
-            for _ in range(PAGES_MAX):
-                page = a_list(await self._http.ask("/v2/orders", params))
-                known_count = len(reports)
-                reports |= {r.broker_order_id: r for r in map(self._report, page)}
-                if len(page) < ORDERS_PAGE:
-                    return OrdersReported(tuple(reports.values()), asked_s)
-                if len(reports) == known_count:
-                    break  # a page of nothing new: more orders in one instant than a page holds
-                # `after` is exclusive: one step back, so that no order of that instant is skipped.
-                newest = instant(an_object(page[-1]), "submitted_at")
-                params["after"] = (newest - timedelta(microseconds=1)).isoformat()
-            raise BrokerProtocolError("the listing does not end")
+            reports = [self._report(order) for order in await list_open_orders(self._http)]
+            return OrdersReported(tuple(reports), asked_s)
 
         return await self._asked("orders", ask)
 
@@ -242,21 +213,8 @@ class AlpacaAccount:
         async def ask(asked_s: float) -> ExecutionsReported:
             since = datetime.fromisoformat(cursor) if cursor else await self._midnight()
             after = since - OVERLAP if cursor else since
-            params = {
-                "after": after.isoformat(), "direction": "asc", "page_size": str(ACTIVITIES_PAGE),
-            }  # fmt: skip
-            fills: list[Fill] = []
-            has_more = True
-            for _ in range(PAGES_MAX):
-                page = a_list(await self._http.ask("/v2/account/activities/FILL", params))
-                fills += [await self._fill(activity) for activity in page]
-                has_more = len(page) == ACTIVITIES_PAGE
-                if not has_more:
-                    break
-                last_id = text(an_object(page[-1]), "id")
-                if params.get("page_token") == last_id:
-                    raise BrokerProtocolError("the listing does not move on")
-                params["page_token"] = last_id
+            activities, has_more = await list_fills(self._http, after)
+            fills = [await self._fill(activity) for activity in activities]
             newest = max([since, *(fill.happened_at for fill in fills)])
             return ExecutionsReported(tuple(fills), newest.isoformat(), has_more)
 
@@ -271,41 +229,12 @@ class AlpacaAccount:
 
         return await self._asked("account", ask)
 
-    # --- the orders stream ----------------------------------------------------------------------
-
-    async def _hello(self, line: Line) -> None:
-        settings = self._settings
-        keys = {
-            "key_id": settings.key_id.get_secret_value(),
-            "secret_key": settings.secret.get_secret_value(),
-        }
-        await line.say({"action": "authenticate", "data": keys})
-        welcome = an_object(await line.hear_json())
-        if an_object(welcome.get("data")).get("status") != "authorized":
-            raise BrokerAuthFailed("the orders stream does not accept the keys")
-        await line.say({"action": "listen", "data": {"streams": ["trade_updates"]}})
-        answer = an_object(await line.hear_json())
-        if "trade_updates" not in a_list(an_object(answer.get("data")).get("streams")):
-            raise BrokerProtocolError("the orders stream does not listen")
-
-    def _take(self, frame: bytes) -> None:
-        try:
-            message = an_object(exact_json(frame))
-            if message.get("stream") != "trade_updates":
-                return
-            for event in self._wire.trade_update(message.get("data"), self._clock.now()):
-                if isinstance(event, OrderReported):
-                    self._remember(event.report.broker_order_id, event.report.client_order_id)
-                self._sink(event)
-        except BrokerProtocolError as error:
-            self._sink(FrameRefused(self._settings.venue, str(error), sample(frame)))
-
-    def _lost(self, error: BrokerError) -> None:
-        if isinstance(error, BrokerAuthFailed):
-            self._sink(AccountAuthFailed(self._settings.account_id, str(error)))
-        self._sink(StreamLost(self._settings.account_id, reason_of(error)))
-
     # --- inside ---------------------------------------------------------------------------------
+
+    def _heard(self, event: AccountEvent) -> None:
+        if isinstance(event, OrderReported):
+            self._remember(event.report.broker_order_id, event.report.client_order_id)
+        self._sink(event)
 
     async def _write(
         self, method: str, path: str, body: bytes | None, gate: LastGate, urgency: Urgency

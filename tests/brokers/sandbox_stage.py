@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from brokers.alpaca_parts import AAPL, Ears, settings
+from brokers.alpaca_parts import settings
+from contracts.broker_parts import AAPL, Ears
 from pydantic import SecretStr
 
 from adapters.brokers.alpaca import AlpacaSettings, AlpacaVenue, open_alpaca

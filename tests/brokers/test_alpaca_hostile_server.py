@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 from brokers.alpaca_parts import (
-    AT,
     KEY,
     SECRET,
     Behaviour,
-    Ears,
     Exchange,
     Hostile,
+    order_json,
+    settings,
+)
+from contracts.broker_parts import (
+    AT,
+    Ears,
     a_cancel,
     a_limit,
     a_replace,
     an_order,
-    order_json,
     recorded,
-    settings,
 )
 from yarl import URL
 

@@ -4,17 +4,14 @@ from typing import Any
 
 import pytest
 from brokers.alpaca_parts import (
-    ACCOUNT,
     KEY,
     SECRET,
     Exchange,
     Hostile,
-    a_cancel,
-    an_order,
     order_json,
-    recorded,
     settings,
 )
+from contracts.broker_parts import ACCOUNT, a_cancel, an_order, recorded
 from pydantic import SecretStr
 
 from adapters.brokers.alpaca import AlpacaSettings, WrongAccount, open_alpaca

@@ -8,7 +8,8 @@ import orjson
 import pytest
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
-from brokers.alpaca_parts import AAPL, SECRET, Ears, an_order, order_json, settings
+from brokers.alpaca_parts import SECRET, order_json, settings
+from contracts.broker_parts import AAPL, Ears, an_order
 
 from adapters.brokers.alpaca import AlpacaVenue, open_alpaca
 from trader.accounts.events import AccountAuthFailed, FrameRefused, StreamConnected, StreamLost

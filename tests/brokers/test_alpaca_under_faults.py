@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from brokers.alpaca_parts import a_cancel, a_limit, an_order, recorded
 from brokers.sandbox_stage import SandboxStage, account_stage
+from contracts.broker_parts import a_cancel, a_limit, an_order, recorded
 
 from adapters.brokers.alpaca import open_alpaca
 from trader.accounts.events import StreamConnected, StreamLost

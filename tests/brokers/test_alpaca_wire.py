@@ -5,15 +5,14 @@ from typing import Any
 
 import orjson
 import pytest
-from brokers.alpaca_parts import (
+from brokers.alpaca_parts import no_floats, order_json
+from contracts.broker_parts import (
     AAPL,
     ACCOUNT,
     AT,
     a_limit,
     a_replace,
     an_order,
-    no_floats,
-    order_json,
 )
 from hypothesis import given
 from hypothesis import strategies as st

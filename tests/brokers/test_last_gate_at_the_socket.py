@@ -5,16 +5,13 @@ from asyncio import selector_events
 from typing import Any
 
 import pytest
-from brokers.alpaca_parts import (
-    Exchange,
-    Hostile,
+from brokers.alpaca_parts import Exchange, Hostile, order_json, settings
+from contracts.broker_parts import (
     a_cancel,
     a_limit,
     a_replace,
     an_order,
-    order_json,
     recorded,
-    settings,
 )
 
 from adapters.brokers.alpaca import open_alpaca

@@ -4,7 +4,14 @@ from decimal import Decimal
 from typing import Protocol
 
 import pytest
-from brokers.alpaca_parts import Ears, a_cancel, a_limit, a_replace, an_order, recorded
+from contracts.broker_parts import (
+    Ears,
+    a_cancel,
+    a_limit,
+    a_replace,
+    an_order,
+    recorded,
+)
 
 from trader.accounts.events import BalanceReported, StreamConnected
 from trader.ids import ClientOrderId, InstrumentId

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Protocol
 
-from brokers.alpaca_parts import Ears
+from contracts.broker_parts import Ears
 
 from trader.ids import InstrumentId, instrument_id, symbol_of
 from trader.instants import Timeframe
