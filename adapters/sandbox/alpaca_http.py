@@ -73,7 +73,7 @@ class AlpacaTrading:
         return Answer(wire.asset_json(self._symbol(call), self._ledger.rules))
 
     async def _get_clock(self, call: Call) -> Answer:
-        now = self._host.now()
+        now = self._host.tell_time()
         speed = self._host.clock.speed
         return Answer(wire.clock_json(now, self._venue.is_open, speed, self._timeframe))
 

@@ -56,6 +56,14 @@ class OpenAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class TellTime:
+    """Somebody was told what time it is here: kept, so that the clock never shows less again."""
+
+    at: datetime
+    kind: Literal["tell_time"] = "tell_time"
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
     """A client's new order. It trades only once it is settled."""
 
@@ -215,6 +223,7 @@ Command = Annotated[
     SetRules
     | ListSymbol
     | OpenAccount
+    | TellTime
     | Submit
     | Settle
     | RequestCancel

@@ -140,7 +140,7 @@ class Control:
         limit = int(request.query.get("requests_limit", REQUESTS_SHOWN))
         return _json(
             {
-                **truth(self._venue, self._host.now(), request.query.get("account")),
+                **truth(self._venue, self._host.tell_time(), request.query.get("account")),
                 "is_paused": self._pacer.is_paused,
                 "requests": self._requests.report(limit),
                 "faults": self._host.faults.report(),

@@ -41,6 +41,10 @@ class Host:
         """The venue's instant; never before what has already happened."""
         return max(self.clock.now(), self.venue.ledger.now)
 
+    def tell_time(self) -> datetime:
+        """The instant for somebody outside: a restart of the venue goes on from there."""
+        return self.perform(commands.TellTime(self.now()), self.venue.tell_time)
+
     def perform(self, command: C, act: Callable[[C], R]) -> R:
         """Let the venue act on a command, keep it, tell of it. A refusal leaves no trace."""
         result = act(command)

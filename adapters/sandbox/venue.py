@@ -85,6 +85,8 @@ class Venue:
                 self.operator_trade(command)
             case commands.OperatorAdjust():
                 self.operator_adjust(command)
+            case commands.TellTime():
+                self.tell_time(command)
             case commands.SetRules():
                 self.set_rules(command)
             case commands.ListSymbol():
@@ -116,6 +118,11 @@ class Venue:
         self.ledger.accounts[command.number] = Account(
             command.number, command.at, command.cash, command.cash
         )
+
+    def tell_time(self, command: commands.TellTime) -> datetime:
+        """The time, which from now on has been seen."""
+        self.lifecycle.advance(command.at)
+        return command.at
 
     # --- prices ---------------------------------------------------------------------------------
 

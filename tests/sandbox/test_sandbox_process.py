@@ -85,8 +85,8 @@ async def test_a_killed_venue_comes_back_with_everything_it_had(tmp_path: Path) 
             )
             await updates.until("new")
         await doors.control("POST", "/operator/position", {"symbol": "IBM", "qty": "-3"})
-        before = await doors.control("GET", "/truth")
         bars = await history(doors)
+        before = await doors.control("GET", "/truth")
         await kill(child)
 
     async with process(tmp_path, "--paused") as (doors, _):
@@ -104,6 +104,17 @@ async def test_a_killed_venue_comes_back_with_everything_it_had(tmp_path: Path) 
         body = {"symbol": "AAPL", "qty": "1", "side": "buy", "type": "market"}
         body |= {"time_in_force": "day", "client_order_id": "filled"}
         assert (await doors.call("POST", "/v2/orders", body))[0] == 422
+
+
+async def test_the_venue_s_clock_never_shows_less_than_it_has_shown(tmp_path: Path) -> None:
+    shown: list[datetime] = []
+    for _ in range(3):
+        async with process(tmp_path, "--paused", "--speed", "1000") as (doors, child):
+            _, clock = await doors.call("GET", "/v2/clock")
+            shown.append(datetime.fromisoformat(clock["sandbox"]["now"]))
+            await kill(child)
+
+    assert shown == sorted(shown)
 
 
 async def test_whatever_was_acknowledged_before_a_kill_is_there_after_it(tmp_path: Path) -> None:
