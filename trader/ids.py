@@ -4,7 +4,6 @@ The same decision gives the same client order id, so a restart that decides the 
 meets its own row and the broker's duplicate check instead of ordering twice.
 """
 
-import base64
 import hashlib
 from datetime import datetime
 from enum import StrEnum
@@ -29,6 +28,11 @@ class CauseKind(StrEnum):
     POSITION = "POSITION"  # key: `position_key`
 
 
+# Base32 two letters at a time: the standard library's encoder costs ten times the hash.
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
+
+
 def client_order_id(
     session_id: SessionId, kind: CauseKind, key: str, leg: str, ordinal: int
 ) -> ClientOrderId:
@@ -38,8 +42,9 @@ def client_order_id(
     place inside that decision, which is never recounted.
     """
     text = "\x1f".join((session_id, kind, key, leg, str(ordinal)))
-    digest = hashlib.sha256(text.encode()).digest()
-    return ClientOrderId("t1" + base64.b32encode(digest).decode().lower()[:20])
+    bits = int.from_bytes(hashlib.sha256(text.encode()).digest()[:13], "big") >> 4
+    pairs = [_PAIRS[bits >> shift & 1023] for shift in range(90, -1, -10)]
+    return ClientOrderId("t1" + "".join(pairs))
 
 
 def is_ours(client_id: str) -> bool:
