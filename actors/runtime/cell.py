@@ -1,4 +1,4 @@
-"""A name and whoever bears it: the mailbox that stays, the incarnations that come and go.
+"""A name and whoever bears it: the mail that stays, the incarnations that come and go.
 
 Owns: the life of one actor from factory to exit, and what happens to the message it crashed on.
 """
@@ -7,24 +7,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-import pykka
-from pykka.messages import _ActorStop
-
 from actors.runtime.actor import Actor
 from actors.runtime.body import disembody, embody, tell_of_failure
 from actors.runtime.engine import Engine
 from actors.runtime.hook import Hook, HookTimeout
-from actors.runtime.mailbox import Mail, Mailbox
+from actors.runtime.mailbox import Mail
 from actors.runtime.messages import (
     ChildStatus,
     DeadReason,
     Exit,
     ExitReason,
-    Lane,
-    OverloadChanged,
     State,
 )
 from actors.runtime.run_queue import HandlerStuck
+from actors.runtime.served import Served
 from actors.runtime.specs import Child
 
 _CRASHES_COUNT_MAX = 3  # on one message; then it is poison and becomes a dead letter
@@ -42,136 +38,34 @@ class Up:
     incarnation: int
 
 
-class Cell:
+class Cell(Served):
     """The body behind a name, or the place where it was and will be."""
 
-    # fmt: off
     __slots__ = (
-        "_hook", "_order", "_report", "_serves", "_stop_mail", "actor", "child", "children",
-        "engine", "in_market", "in_urgent", "incarnation", "is_overloaded", "last_error",
-        "last_exit_reason", "mailbox", "name", "restarts_count", "state",
+        "_hook",
+        "_report",
+        "_stop_mail",
+        "child",
+        "children",
+        "last_error",
+        "last_exit_reason",
+        "restarts_count",
+        "state",
     )
-    # fmt: on
 
     def __init__(
         self, engine: Engine, child: Child, children: "dict[str, Cell] | None" = None
     ) -> None:
-        self.engine = engine
+        super().__init__(engine, child.name)
         self.child = child
         self.children = children  # of a supervisor; they outlive its body
-        self.name = child.name
-        self.mailbox = Mailbox(engine.sorting)
-        self.actor: Actor | None = None
         self.state = State.DOWN
-        self.incarnation = 0
         self.restarts_count = 0
-        self.is_overloaded = False
         self.last_exit_reason: ExitReason | None = None
         self.last_error = ""
-        self.in_urgent = False
-        self.in_market = False
-        self._serves = False
-        self._order: Callable[[], None] | None = None  # start or stop, done in its next turn
         self._report: Callable[[Up | Exit], None] | None = None
         self._hook: Hook | None = None
         self._stop_mail: Mail | None = None
-
-    # Mail
-
-    def put(self, mail: Mail) -> bool:
-        """Queue it and ask for a turn; what comes while nobody bears the name waits."""
-        try:
-            lane = self.mailbox.put(mail)
-        except Exception as error:
-            self.engine.bury(self.name, mail, DeadReason.UNSORTABLE, error)
-            return False
-        if self._serves:
-            self.engine.queue.add(self, lane)
-        if not self.is_overloaded and self.mailbox.depth_count > self.engine.mailbox_soft_limit:
-            self._set_overloaded(True)
-        return True
-
-    def turn(self) -> None:
-        """Do what was ordered, else serve one message."""
-        if self._order is not None:
-            order, self._order = self._order, None
-            order()
-        elif self._serves:
-            self._serve()
-        self._ask_for_turn()
-
-    def resync(self) -> None:
-        """Ask for a turn anew; the run-queue has been cleared."""
-        self.in_urgent = self.in_market = False
-        self.mailbox.recount()
-        self._ask_for_turn()
-
-    def _ask_for_turn(self) -> None:
-        if self._order is not None:
-            self.engine.queue.add(self, Lane.CONTROL)
-        elif self._serves:
-            lane = self.mailbox.lane()
-            if lane is not None:
-                self.engine.queue.add(self, lane)
-
-    def _serve(self) -> None:
-        mail = self.mailbox.take()
-        if mail is None:
-            return
-        reply_to = mail.reply_to
-        if mail.incarnation and mail.incarnation != self.incarnation:
-            self._drop_stale(mail)
-        elif reply_to is not None and reply_to.done():
-            self.engine.count("expired_asks")  # its asker was told TimeoutError, so it is not done
-        elif type(mail.message) is _ActorStop:
-            self._stop_mail = mail
-            self.stop(ExitReason.NORMAL)
-        else:
-            assert self.actor is not None
-            queue = self.engine.queue
-            try:
-                answer = queue.guarded(self, self.actor._handle_receive, mail.message)
-            except BaseException as error:
-                queue.leave()
-                self._crashed(mail, error)
-                return
-            if reply_to is not None:
-                reply_to.succeed(answer)
-        if self.is_overloaded and self.mailbox.depth_count * 2 <= self.engine.mailbox_soft_limit:
-            self._set_overloaded(False)
-
-    def _drop_stale(self, mail: Mail) -> None:
-        """It was meant for an incarnation that has ended."""
-        self.engine.count("stale")
-        if type(mail.message) is _ActorStop:
-            if mail.reply_to is not None:
-                mail.reply_to.succeed(None)
-        else:
-            mail.refuse(pykka.ActorDeadError(f"{self.name} was restarted"))
-
-    def _set_overloaded(self, is_overloaded: bool) -> None:
-        self.is_overloaded = is_overloaded
-        self.engine.count("overloads" if is_overloaded else "overloads_cleared")
-        self.engine.notify(OverloadChanged(self.name, is_overloaded, self.mailbox.depth_count))
-
-    def _crashed(self, mail: Mail, error: BaseException) -> None:
-        """One policy for tell and ask, for Exception and BaseException."""
-        mail.crashes_count += 1
-        if type(mail.message) in self.engine.never_again:
-            self.engine.lose(mail.message, error)
-            self.engine.bury(self.name, mail, DeadReason.NEVER_AGAIN, error)
-        elif mail.reply_to is not None:
-            mail.refuse(error)  # the asker knows and decides: not served again behind its back
-        elif mail.incarnation:
-            pass  # a timer or an outcome of this incarnation: nothing to its successor
-        elif mail.crashes_count >= _CRASHES_COUNT_MAX:
-            self.engine.bury(self.name, mail, DeadReason.POISON, error)
-        else:
-            self.mailbox.put_back(mail)
-        reason = ExitReason.ESCALATED if isinstance(error, Escalated) else ExitReason.CRASH
-        self._down(reason, error, mail)
-
-    # Life
 
     def start(self, factory: Callable[[], Actor], report: Callable[[Up | Exit], None]) -> None:
         """Make the next incarnation, in a turn of its own; `report` hears how it goes."""
@@ -269,6 +163,27 @@ class Cell:
             self._down(reason, error)
             return
         self._after(waiting, self.child.stop_timeout_s, partial(self._down, reason))
+
+    def _stopped_by(self, mail: Mail) -> None:
+        self._stop_mail = mail
+        self.stop(ExitReason.NORMAL)
+
+    def _crashed(self, mail: Mail, error: BaseException) -> None:
+        """One policy for tell and ask, for Exception and BaseException."""
+        mail.crashes_count += 1
+        if type(mail.message) in self.engine.never_again:
+            self.engine.lose(mail.message, error)
+            self.engine.bury(self.name, mail, DeadReason.NEVER_AGAIN, error)
+        elif mail.reply_to is not None:
+            mail.refuse(error)  # the asker knows and decides: not served again behind its back
+        elif mail.incarnation:
+            pass  # a timer or an outcome of this incarnation: nothing to its successor
+        elif mail.crashes_count >= _CRASHES_COUNT_MAX:
+            self.engine.bury(self.name, mail, DeadReason.POISON, error)
+        else:
+            self.mailbox.put_back(mail)
+        reason = ExitReason.ESCALATED if isinstance(error, Escalated) else ExitReason.CRASH
+        self._down(reason, error, mail)
 
     def _after(
         self,

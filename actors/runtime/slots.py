@@ -9,8 +9,8 @@ from typing import assert_never
 
 from actors.runtime.actor import Reminder
 from actors.runtime.cell import Cell
-from actors.runtime.messages import State
-from actors.runtime.specs import Child, Strategy, SupervisorSpec
+from actors.runtime.messages import Exit, State
+from actors.runtime.specs import Child, Exhausted, Strategy, SupervisorSpec
 
 ALIVE = (State.STARTING, State.RUNNING, State.STOPPING)
 
@@ -56,11 +56,34 @@ class Slot:
         self.failed_at.clear()
 
 
-def count_within(instants: deque[float], now: float, window_s: float) -> int:
-    """How many of these instants, oldest first, lie within the window; older ones are dropped."""
-    while instants and now - instants[0] > window_s:
-        instants.popleft()
-    return len(instants)
+class RestartLimit:
+    """How often is too often: for each child alone if it is quarantined, else for all together."""
+
+    def __init__(self, spec: SupervisorSpec) -> None:
+        self._spec = spec
+        self._failed_at: deque[float] = deque()
+
+    def is_passed(self, slot: Slot, end: Exit, now: float) -> bool:
+        """Count this end of it; True if it was one too many within the window."""
+        if slot.up_at is not None and now - slot.up_at >= self._spec.backoff.stable_after_s:
+            slot.attempts_count = 0
+        slot.up_at = None
+        is_own = self._spec.exhausted is Exhausted.QUARANTINE
+        failed_at = slot.failed_at if is_own else self._failed_at
+        if not end.is_repeat:  # crashes on one message count once
+            failed_at.append(now)
+        while failed_at and now - failed_at[0] > self._spec.restarts_window_s:
+            failed_at.popleft()
+        return len(failed_at) > self._spec.restarts_count_max
+
+    def fall_back(self, slot: Slot) -> bool:
+        """Go on with its fallback, counting afresh; False if it has none left."""
+        if slot.cell.child.fallback is None or slot.has_fallen_back:
+            return False
+        slot.has_fallen_back = True
+        slot.forgive()
+        self._failed_at.clear()
+        return True
 
 
 class WorkLists:

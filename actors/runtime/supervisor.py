@@ -9,7 +9,6 @@ takes them down at once.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -30,7 +29,7 @@ from actors.runtime.messages import (
     StopChild,
     WhichChildren,
 )
-from actors.runtime.slots import Slot, WorkLists, count_within
+from actors.runtime.slots import RestartLimit, Slot, WorkLists
 from actors.runtime.specs import (
     NO_TIMEOUT_S,
     Child,
@@ -88,7 +87,7 @@ class Supervisor(Actor):
         self._is_one_for_one = spec.strategy is Strategy.ONE_FOR_ONE
         self._slots = {name: Slot(cell) for name, cell in cells.items()}
         self._work = WorkLists(spec.strategy)
-        self._failed_at: deque[float] = deque()  # of all children: they escalate together
+        self._limit = RestartLimit(spec)
         self._settled: asyncio.Future[None] | None = None  # what on_start and on_stop wait for
         self._is_ending = False
         self._fatal: Exit | None = None  # the end of a child that was once too often
@@ -221,39 +220,20 @@ class Supervisor(Actor):
 
     def _restart(self, slot: Slot, end: Exit) -> None:
         """Restart it after its back-off, with its group, unless that was once too often."""
-        now = self.runtime.host.elapsed()
-        backoff = self._spec.backoff
-        if slot.up_at is not None and now - slot.up_at >= backoff.stable_after_s:
-            slot.attempts_count = 0
-        slot.up_at = None
-        if self._is_exhausted(slot, end, now) and not self._fall_back(slot, end):
-            self._give_up(slot, end)
-            return
+        host = self.runtime.host
+        if self._limit.is_passed(slot, end, host.elapsed()):
+            if not self._limit.fall_back(slot):
+                self._give_up(slot, end)
+                return
+            self.runtime.count("fallbacks")
+            self.runtime.notify(FellBack(slot.cell.name, end))
         slot.attempts_count += 1
         slot.cell.restarts_count += 1
         self.runtime.count("restarts")
         slot.end_backoff()
-        delay_s = backoff.delay_s(slot.attempts_count, self.runtime.host.random())
+        delay_s = self._spec.backoff.delay_s(slot.attempts_count, host.random())
         slot.backoff = self.remind(delay_s, _Due(slot.cell.name))
         self._work.restart_group(slot, list(self._slots.values()))
-
-    def _is_exhausted(self, slot: Slot, end: Exit, now: float) -> bool:
-        is_own = self._spec.exhausted is Exhausted.QUARANTINE
-        failed_at = slot.failed_at if is_own else self._failed_at
-        if not end.is_repeat:  # crashes on one message count once
-            failed_at.append(now)
-        failures_count = count_within(failed_at, now, self._spec.restarts_window_s)
-        return failures_count > self._spec.restarts_count_max
-
-    def _fall_back(self, slot: Slot, end: Exit) -> bool:
-        if slot.cell.child.fallback is None or slot.has_fallen_back:
-            return False
-        slot.has_fallen_back = True
-        slot.forgive()
-        self._failed_at.clear()
-        self.runtime.count("fallbacks")
-        self.runtime.notify(FellBack(slot.cell.name, end))
-        return True
 
     def _give_up(self, slot: Slot, end: Exit) -> None:
         if self._spec.exhausted is Exhausted.QUARANTINE:

@@ -130,7 +130,7 @@ async def storm(host: Host, seed: int, crashes_count: int) -> Runtime:
             else:
                 poison_count += crash.times_count == 3
                 address.tell(crash)
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.02)
 
     answers = await asyncio.gather(*asks)
     await until(lambda: all_are_idle(runtime), timeout_s=60)
