@@ -178,8 +178,9 @@ class _Server:
                 await asyncio.sleep(_POLL_S)
 
     def _ask(self) -> subprocess.Popen[bytes]:
-        command = (str(self._binaries / "pg_isready"), "-q", "-h", str(self._socket_folder))
-        return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        program = str(self._binaries / "pg_isready")
+        where = ("-h", str(self._socket_folder), "-U", "trader", "-d", "postgres")
+        return subprocess.Popen((program, "-q", *where), stderr=subprocess.DEVNULL)
 
     def _run(self, *command: str | Path) -> subprocess.Popen[bytes]:
         if self._log.exists():
