@@ -2,6 +2,8 @@
 
 Owns: the write path to the store, one writer with one connection. What waits while a commit is
 under way goes into the next one together, so orders decided at the same moment share a flush.
+Decisions go first and alone; progress, which the broker can tell again, is gathered for a moment
+and written when no decision waits (an order's progress cannot come before its own row's answer).
 
 Edge cases: a lost connection is an outcome, not a crash: the very same batch is written again
 (every row has a key of its own). After half a second without a commit the journal is degraded:
@@ -25,6 +27,7 @@ from trader.session.events import StoreChanged
 NAME = "journal"
 TOPIC = "store"  # StoreChanged is published here
 BATCH_MAX = 500  # entries a commit: past it the statement grows faster than the flush is shared
+GATHER_S = 0.01  # a fill, its order and its decision share a commit; a kill loses no more
 RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -78,6 +81,11 @@ class _Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class _Gathered:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class _StillWriting:
     batch_id: int
 
@@ -99,6 +107,7 @@ JournalMessage = (
     | _Written
     | _WriteFailed
     | _Retry
+    | _Gathered
     | _StillWriting
     | _Spooled
     | _Replayed
@@ -116,9 +125,11 @@ class Journal(Actor):
         self._spool = spool
         self._pending_max = pending_max
         self._degraded_after_s = degraded_after_s
-        self._exits: list[tuple[Entry, Address | None]] = []  # at the head of every batch
-        self._rest: list[tuple[Entry, Address | None]] = []
-        self._batch: list[tuple[Entry, Address | None]] = []
+        self._exits: list[tuple[Entry, Address | None]] = []  # before all else
+        self._entries: list[tuple[Entry, Address | None]] = []
+        self._progress: list[tuple[Entry, Address | None]] = []
+        self._is_gathering = False
+        self._batch: list[tuple[Entry, Address | None]] = []  # written, or to be written again
         self._batch_id = 0
         self._is_writing = False
         self._tries = 0
@@ -140,6 +151,9 @@ class Journal(Actor):
                 self._failed(message)
             case _Retry():
                 self._write()
+            case _Gathered():
+                self._is_gathering = False
+                self._begin()
             case _StillWriting():
                 if message.batch_id == self._batch_id and self._is_writing:
                     self._degrade("no commit within the bound")
@@ -164,15 +178,17 @@ class Journal(Actor):
         if not entry.is_exit and self._waiting_count() >= self._pending_max:
             self._refuse(entry, message.reply_to, "journal_full", "too much waits to be written")
             return
-        (self._exits if entry.is_exit else self._rest).append((entry, message.reply_to))
+        (self._exits if entry.is_exit else self._entries).append((entry, message.reply_to))
         self._begin()
 
     def _take_progress(self, message: KeepEntry) -> None:
         if self._waiting_count() >= self._pending_max:
             self._counts["dropped"] += 1
             return
-        self._rest.append((message.entry, None))
-        self._begin()
+        self._progress.append((message.entry, None))
+        if not self._is_gathering:
+            self._is_gathering = True
+            self.remind(GATHER_S, _Gathered())
 
     def _begin(self) -> None:
         if not self._is_writing and not self._down_because:
@@ -180,13 +196,7 @@ class Journal(Actor):
 
     def _write(self) -> None:
         if not self._batch:
-            waiting = self._exits + self._rest
-            self._batch, waiting = waiting[:BATCH_MAX], waiting[BATCH_MAX:]
-            taken_exits = min(len(self._exits), BATCH_MAX)
-            self._exits, self._rest = (
-                self._exits[taken_exits:],
-                waiting[max(0, len(self._exits) - taken_exits) :],
-            )
+            self._batch = self._next()
             if not self._batch:
                 return
             self._batch_id += 1
@@ -200,6 +210,17 @@ class Journal(Actor):
         )
         if self._tries == 0:
             self.remind(self._degraded_after_s, _StillWriting(self._batch_id))
+
+    def _next(self) -> list[tuple[Entry, Address | None]]:
+        """Decisions if any wait, exits before entries; else what progress has been gathered."""
+        if self._exits or self._entries:
+            waiting = self._exits + self._entries
+            self._exits, self._entries = [], waiting[BATCH_MAX:]
+            return waiting[:BATCH_MAX]
+        if self._is_gathering:
+            return []
+        batch, self._progress = self._progress[:BATCH_MAX], self._progress[BATCH_MAX:]
+        return batch
 
     def _answering(
         self, batch: list[tuple[Entry, Address | None]]
@@ -253,12 +274,10 @@ class Journal(Actor):
         for entry, reply_to in [*self._batch, *exits]:
             if isinstance(entry, OrderEntry | ChangeEntry) and entry.is_exit and reply_to:
                 self._to_spool(entry, reply_to)
-        waiting, self._rest = self._rest, []
-        for entry, reply_to in waiting:
+        entries, self._entries = self._entries, []
+        for entry, reply_to in entries:
             if isinstance(entry, OrderEntry | ChangeEntry) and reply_to is not None:
                 self._refuse(entry, reply_to, "store_down", reason)
-            else:
-                self._rest.append((entry, reply_to))
         self.publish(TOPIC, StoreChanged(False, reason))
 
     def _to_spool(self, entry: OrderEntry | ChangeEntry, reply_to: Address) -> None:
@@ -296,7 +315,7 @@ class Journal(Actor):
         reply_to.tell(RecordRefused(_key_of(entry), code, detail))
 
     def _waiting_count(self) -> int:
-        return len(self._exits) + len(self._rest) + len(self._batch)
+        return sum(map(len, (self._exits, self._entries, self._progress, self._batch)))
 
     def _describe(self) -> JournalView:
         return JournalView(
