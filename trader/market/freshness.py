@@ -63,11 +63,11 @@ class Freshness:
     def judge(
         self, instrument: InstrumentId, lines: Iterable[Line], speed: float, elapsed_s: float
     ) -> bool:
-        """Look again; whether the sessions must hear it: it turned stale or fresh."""
+        """Look again; whether the sessions must hear it: another reason, or fresh."""
         reason = self._reason(instrument, lines, speed, elapsed_s)
-        was_fresh = self._reasons.get(instrument, _NOT_YET) is None
+        has_changed = reason != self._reasons.get(instrument, _NOT_YET)
         self._reasons[instrument] = reason
-        return (reason is None) is not was_fresh
+        return has_changed
 
     def told(self, instrument: InstrumentId, now: datetime) -> FeedStale | FeedFresh:
         """What the sessions are to be told."""

@@ -24,9 +24,9 @@ def stale_reason(
     this instrument. `newest`: its last bars, oldest first.
     """
     if frame_age_s > FRAME_AGE_S_MAX:
-        return f"no frame for {frame_age_s:.0f} s"
+        return f"no frame for {FRAME_AGE_S_MAX:.0f} s"
     if data_age_s > silence_s_max(timeframe, speed) and is_steady(newest):
-        return f"no data for {data_age_s:.0f} s, though it traded in each of {STEADY_COUNT} bars"
+        return f"no data, though it traded in each of the last {STEADY_COUNT} bars"
     return None
 
 
