@@ -7,8 +7,12 @@ class Identities:
     """Counts, and hides the count in a UUID."""
 
     def __init__(self, seed: int) -> None:
-        self._key = seed.to_bytes(8, "big", signed=True)
         self._count = 0
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Hide the count otherwise from now on; it goes on, so a seed that returns repeats none."""
+        self._key = seed.to_bytes(8, "big", signed=True)
 
     def next(self) -> str:
         """An id never given before under this seed."""

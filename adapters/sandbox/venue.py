@@ -14,7 +14,6 @@ from typing import assert_never
 from adapters.sandbox import commands, entry
 from adapters.sandbox.accounts import Account
 from adapters.sandbox.events import BarClosed, BarRevised, TradePrinted
-from adapters.sandbox.identity import Identities
 from adapters.sandbox.ledger import Ledger
 from adapters.sandbox.lifecycle import Lifecycle
 from adapters.sandbox.market import Market
@@ -101,8 +100,7 @@ class Venue:
     def set_rules(self, command: commands.SetRules) -> None:
         """Charge and allow by these rules from now on."""
         self.lifecycle.advance(command.at)
-        if command.rules.seed != self.ledger.rules.seed:
-            self.ledger.identities = Identities(command.rules.seed)
+        self.ledger.identities.reseed(command.rules.seed)
         self.ledger.rules = command.rules
 
     def list_symbol(self, command: commands.ListSymbol) -> None:

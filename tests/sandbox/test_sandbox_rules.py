@@ -281,6 +281,15 @@ def test_an_order_that_never_fires_looks_alive_and_can_be_cancelled(floor: Floor
     assert order.status is Status.CANCELED
 
 
+def test_no_id_is_ever_given_twice_even_when_the_seed_comes_back(floor: Floor) -> None:
+    for seed in (1, 2, 1, 2):
+        floor.do(commands.SetRules(floor.at, Rules(seed=seed)))
+        floor.order("buy", 1)
+
+    executions = floor.venue.ledger.accounts["ann"].executions
+    assert len(floor.venue.ledger.orders) == len({e.id for e in executions}) == 4
+
+
 def test_the_operator_can_trade_behind_the_daemon_s_back(floor: Floor) -> None:
     floor.do(commands.OperatorTrade(floor.at, "ann", "XYZ", Side.SELL, Decimal(7), Decimal("99")))
 
