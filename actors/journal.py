@@ -150,7 +150,10 @@ class Journal(Actor):
             case _WriteFailed():
                 self._failed(message)
             case _Retry():
-                self._write()
+                if self._batch:
+                    self._write()
+                else:
+                    self._replay()  # it had failed in the middle of that
             case _Gathered():
                 self._is_gathering = False
                 self._begin()
