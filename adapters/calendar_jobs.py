@@ -28,4 +28,11 @@ class ApschedulerJobs:
 
     def at(self, name: str, instant: datetime, callback: Callable[[], None]) -> None:
         """Call back then, or at once where it has passed; replaces the job of that name."""
-        self._scheduler.add_job(callback, "date", run_date=instant, id=name, replace_existing=True)
+        self._scheduler.add_job(
+            _call, "date", args=(callback,), run_date=instant, id=name, replace_existing=True
+        )
+
+
+async def _call(callback: Callable[[], None]) -> None:
+    """A coroutine, because APScheduler calls plain functions in a thread."""
+    callback()
