@@ -1,0 +1,396 @@
+"""The order path: a closed bar, its decision, heat, the durable row, the venue's acknowledgement.
+
+The daemon's own house on real parts: embedded PostgreSQL, the sandbox venue in its own process over
+loopback. Beside it, in the same run, the floor: the same statement on the same server and the same
+POST to the same venue, without the runtime.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import orjson
+
+from actors.app import house as house_module
+from actors.app.house import House, open_house
+from actors.app.venues import SandboxProcess, sandbox_process
+from actors.realtime_trader import RealtimeTrader, name_of
+from adapters.folders import folders
+from adapters.store.batch import rows_of
+from trader.config import Settings
+from trader.ids import AccountId, CauseKind, SessionId, client_order_id, instrument_id
+from trader.instants import Timeframe
+from trader.market.candle import Candle
+from trader.market.events import CandleClosed, FeedFresh, PriceMoved
+from trader.money import Price, Quantity
+from trader.orders.events import OrderAccepted
+from trader.orders.order import Order, OrderType, Purpose, Side, TimeInForce
+from trader.proofs import Cleared
+from trader.records import Fence, OrderEntry
+
+STRATEGY = '''
+from decimal import Decimal
+from trader import Bar, Context, Decision, Strategy, TimeInForce
+
+class Knock(Strategy):
+    """Each bar one order that the venue takes and at once lets go: far below the market, IOC."""
+
+    def on_bar(self, ctx: Context, bar: Bar) -> Decision:
+        return ctx.buy(1, limit=Decimal(1), tif=TimeInForce.IOC, reason="knock")
+'''
+ACCOUNT = "BENCH-1"
+
+
+@dataclass
+class Clock:
+    """When each session's bar was told and when its acknowledgement was handled."""
+
+    told: dict[str, float] = field(default_factory=dict)
+    took: dict[str, list[float]] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+    all_done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def handled(self, session_id: str) -> None:
+        if session_id in self.waiting:
+            self.took.setdefault(session_id, []).append(time.perf_counter() - self.told[session_id])
+            self.waiting.discard(session_id)
+            if not self.waiting:
+                self.all_done.set()
+
+
+CLOCK = Clock()
+
+
+BODIES: dict[str, RealtimeTrader] = {}
+
+
+class TimedTrader(RealtimeTrader):
+    """The trader itself; only its acknowledgements are timed."""
+
+    def on_start(self) -> None:
+        super().on_start()
+        BODIES[self._rules.session_id] = self
+
+    def on_receive(self, message: object) -> object:  # type: ignore[override]
+        answer = super().on_receive(message)
+        if type(message) is OrderAccepted:
+            CLOCK.handled(self._rules.session_id)
+        return answer
+
+
+def settings_for(symbols: list[str], folder: Path, venue: SandboxProcess) -> Settings:
+    """One session a symbol; the venue is reached as any Alpaca host."""
+    key, secret_file = venue.keys[ACCOUNT]
+    key_file = folder / "key"
+    key_file.write_text(key)
+    key_file.chmod(0o600)
+    strategy = folder / "knock.py"
+    strategy.write_text(STRATEGY)
+    strategy.chmod(0o600)
+    return Settings.model_validate(
+        {
+            "daemon": {"data_dir": str(folder / "data"), "state_dir": str(folder / "state")},
+            "accounts": {
+                "bench": {
+                    "venue": "alpaca",
+                    "url": venue.url,
+                    "stream_url": venue.stream_url,
+                    "data_url": venue.url,
+                    "data_stream_url": venue.data_stream_url,
+                    "key_file": str(key_file),
+                    "secret_file": str(secret_file),
+                }
+            },
+            "risk": {
+                "orders_per_minute_max": 1_000_000,
+                "orders_per_day_max": 1_000_000,
+                "collar_fraction": 1,
+            },
+            "portfolio": {"warn_ratio": 5, "block_ratio": 9},
+            "sessions": {
+                symbol.lower(): {
+                    "account": "bench",
+                    "symbol": symbol,
+                    "strategy": f"{strategy}:Knock",
+                    "isolation": "inline",
+                    "warmup_bars_count": 5,
+                }
+                for symbol in symbols
+            },
+        }
+    )
+
+
+@contextlib.asynccontextmanager
+async def bench_house(count: int) -> AsyncIterator[tuple[House, SandboxProcess, list[str]]]:
+    """A house of so many sessions, ready to enter, its market standing still."""
+    symbols = [f"S{number:03d}" for number in range(count)]
+    with tempfile.TemporaryDirectory(prefix="trader-bench-") as name:
+        folder = Path(name)
+        config = Settings().sandbox.model_copy(
+            update={
+                "symbols": tuple(symbols),
+                "requests_per_minute_max": 10**7,
+                "speed": 1.0,
+                "prefill_bars_count": 10,
+            }
+        )
+        async with sandbox_process(
+            config, folder / "venue", (ACCOUNT,), "--prices", "seeded", "--paused"
+        ) as venue:
+            settings = settings_for(symbols, folder, venue)
+            house_module.RealtimeTrader = TimedTrader  # type: ignore[misc]
+            try:
+                async with open_house(
+                    settings, folders(settings.daemon.data_dir, settings.daemon.state_dir)
+                ) as house:
+                    ids = list(settings.sessions)
+                    await _until_ready(house, ids)
+                    yield house, venue, ids
+            finally:
+                house_module.RealtimeTrader = RealtimeTrader  # type: ignore[misc]
+
+
+async def _until_ready(house: House, ids: list[str]) -> None:
+    """The first bars are refused while things warm up; ready is when every bar is acknowledged."""
+    for attempt in range(100):
+        done = await burst(house, ids, timeout_s=1.0)
+        if done == len(ids):
+            CLOCK.took.clear()
+            return
+        await asyncio.sleep(0.1)
+        assert attempt < 99, f"only {done} of {len(ids)} sessions trade"
+
+
+BAR = itertools.count(1)
+
+
+async def burst(house: House, ids: list[str], timeout_s: float = 10.0) -> int:
+    """One new bar to every session at one instant; how many were acknowledged."""
+    number = next(BAR)
+    opened_at = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
+    price, one = Price(Decimal(100)), Quantity(Decimal(1))
+    mail = []
+    for session_id in ids:
+        instrument = instrument_id(session_id.upper(), "alpaca")
+        address = house.runtime.address(name_of(SessionId(session_id)))
+        address.tell(FeedFresh(instrument))
+        address.tell(PriceMoved(instrument, price, price, price, opened_at, opened_at))
+        candle = Candle(instrument, Timeframe.M1, opened_at, price, price, price, price, one)
+        mail.append((session_id, address, candle))
+    await asyncio.sleep(0.02)
+    CLOCK.waiting = set(ids)
+    CLOCK.all_done.clear()
+    for session_id, address, candle in mail:
+        CLOCK.told[session_id] = time.perf_counter()
+        address.tell(CandleClosed(candle, _newest(session_id)))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await CLOCK.all_done.wait()
+    return len(ids) - len(CLOCK.waiting)
+
+
+def _newest(session_id: str) -> datetime | None:
+    """What the session's cursor holds, so that the bar follows it."""
+    body = BODIES.get(session_id)
+    cursor = body._state.cursor if body is not None else None
+    return None if cursor is None else cursor.newest_at
+
+
+@dataclass
+class Floor:
+    """The same statement and the same POST, bare."""
+
+    connection: asyncpg.Connection
+    session: aiohttp.ClientSession
+    url: str
+    headers: dict[str, str]
+    fence: Fence
+    number: int = 0
+
+    def order(self) -> OrderEntry:
+        self.number += 1
+        session_id = self.fence.session_id
+        order = Order(
+            id=client_order_id(session_id, CauseKind.COMMAND, f"floor-{self.number}", "order", 0),
+            session_id=session_id,
+            account_id=AccountId("bench"),
+            instrument=instrument_id(session_id.upper(), "alpaca"),
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            tif=TimeInForce.IOC,
+            qty=Quantity(Decimal(1)),
+            purpose=Purpose.ENTRY,
+            reason="knock",
+            cause_kind=CauseKind.COMMAND,
+            cause_key=str(self.number),
+            incarnation=self.fence.incarnation,
+            price=Price(Decimal(1)),
+        )
+        return OrderEntry(Cleared(order), self.fence, False)
+
+    def body(self, entry: OrderEntry) -> bytes:
+        order = entry.order.item
+        return orjson.dumps(
+            {
+                "symbol": order.instrument.partition(".")[0],
+                "qty": "1",
+                "side": "buy",
+                "type": "limit",
+                "time_in_force": "ioc",
+                "limit_price": "1",
+                "client_order_id": order.id,
+            }
+        )
+
+    async def write(self, entries: list[OrderEntry]) -> None:
+        rows = [row for entry in entries for row in rows_of(entry)]
+        await rows[0][0].run(self.connection, [values for _, values in rows])
+
+    async def post(self, body: bytes) -> None:
+        async with self.session.post(
+            f"{self.url}/v2/orders", data=body, headers=self.headers
+        ) as answer:
+            assert answer.status == 200, await answer.text()
+            await answer.read()
+
+    async def once(self) -> float:
+        """Seconds for one row and one POST."""
+        entry = self.order()
+        body = self.body(entry)
+        began = time.perf_counter()
+        await self.write([entry])
+        await self.post(body)
+        return time.perf_counter() - began
+
+    async def batched(self, count: int) -> list[float]:
+        """Seconds until each of so many acknowledgements: one commit, then all POSTs at once."""
+        entries = [self.order() for _ in range(count)]
+        bodies = [self.body(entry) for entry in entries]
+        began = time.perf_counter()
+        await self.write(entries)
+        took: list[float] = []
+
+        async def post(body: bytes) -> None:
+            await self.post(body)
+            took.append(time.perf_counter() - began)
+
+        await asyncio.gather(*(post(body) for body in bodies))
+        return took
+
+
+@contextlib.asynccontextmanager
+async def floor_of(house: House, venue: SandboxProcess, session_id: str) -> AsyncIterator[Floor]:
+    """Its own connection and its own client, set up as the daemon's are."""
+    connection = await asyncpg.connect(house.store.url)
+    incarnation = await connection.fetchval(
+        "select incarnation from sessions where id = $1", session_id
+    )
+    key, secret_file = venue.keys[ACCOUNT]
+    headers = {
+        "APCA-API-KEY-ID": key,
+        "APCA-API-SECRET-KEY": secret_file.read_text().strip(),
+        "Content-Type": "application/json",
+    }
+    lease = house.leases[AccountId("bench")]
+    fence = Fence(AccountId("bench"), lease.epoch, SessionId(session_id), incarnation)
+    connector = aiohttp.TCPConnector(limit=32)
+    try:
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield Floor(connection, session, venue.url, headers, fence)
+    finally:
+        await connection.close()
+
+
+def quantile(values: list[float], part: float) -> float:
+    """Of sorted values, the nearest."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+async def one_session(rounds: int = 200) -> list[str]:
+    """Bar to acknowledgement, interleaved with the floor."""
+    async with bench_house(1) as (house, venue, ids), floor_of(house, venue, ids[0]) as floor:
+        floors = []
+        for _ in range(rounds):
+            assert await burst(house, ids) == 1
+            floors.append(await floor.once())
+        ours = CLOCK.took[ids[0]]
+        quiet = quantile(ours, 0.99)
+        loaded = await beside_a_job(house, ids, rounds)
+    ratio = statistics.median(ours) / statistics.median(floors)
+    return [
+        f"one session, bar -> row -> ack: p50 {ratio:.2f}x the floor's (aim < 1.5x); p99 "
+        f"{quantile(ours, 0.99) / quantile(floors, 0.99):.2f}x (same row, same POST, no runtime)",
+        f"one session beside a background job: p99 {loaded / quiet:.2f}x of the quiet run "
+        "(aim within 1.10x)",
+    ]
+
+
+async def beside_a_job(house: House, ids: list[str], rounds: int) -> float:
+    """The same bars while the worker settles many fills; its p99."""
+    CLOCK.took.clear()
+    connection = await asyncpg.connect(house.store.url)
+    busy = asyncio.Event()
+
+    async def job() -> None:
+        # The worker's kind of work, on its own connection: read, aggregate, write, for 10 s.
+        ends = time.monotonic() + 10.0
+        busy.set()
+        while time.monotonic() < ends:
+            await connection.execute(
+                "create temporary table if not exists heavy (n bigint, t text)"
+            )
+            await connection.execute(
+                "insert into heavy select g, md5(g::text) from generate_series(1, 20000) g"
+            )
+            await connection.execute("select count(distinct t) from heavy")
+            await connection.execute("truncate heavy")
+
+    task = asyncio.create_task(job())
+    await busy.wait()
+    for _ in range(rounds):
+        if task.done():
+            break
+        assert await burst(house, ids) == 1
+    took = CLOCK.took[ids[0]]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    connection.terminate()
+    return quantile(took, 0.99)
+
+
+async def many_sessions(count: int = 100, rounds: int = 10) -> list[str]:
+    """One bar to all at one instant."""
+    async with bench_house(count) as (house, venue, ids), floor_of(house, venue, ids[0]) as floor:
+        halves, floors, lasts, floor_lasts = [], [], [], []
+        for _ in range(rounds):
+            CLOCK.took.clear()
+            assert await burst(house, ids) == count
+            first = min(CLOCK.told.values())
+            done = [CLOCK.told[i] + took[-1] - first for i, took in CLOCK.took.items()]
+            halves.append(statistics.median(done))
+            lasts.append(max(done))
+            bare = await floor.batched(count)
+            floors.append(statistics.median(bare))
+            floor_lasts.append(max(bare))
+    return [
+        f"{count} sessions, one bar each at one instant: half acknowledged in "
+        f"{statistics.median(halves) / statistics.median(floors):.2f}x the batched floor's "
+        f"(aim < 2x); all in {statistics.median(lasts) / statistics.median(floor_lasts):.2f}x"
+    ]
+
+
+async def run() -> list[str]:
+    """The lines of the report."""
+    return [*await one_session(), *await many_sessions()]
