@@ -36,7 +36,7 @@ RESTART_PAUSE_S = 1.0  # between two tries to start a server that ended by itsel
 SOCKET_PATH_BYTES_MAX = 103  # sockaddr_un: 104 bytes on macOS, 108 on Linux, with the closing NUL
 _MAJOR = 18  # of the binaries; a cluster can be opened by the same major version only
 _POLL_S = 0.01
-_SERVER_USER_ID = 1000  # any but 0: as whom the server sees itself in a user namespace
+_UNSHARED = ("unshare", "--user", "--map-user=1000", "--")  # any user but 0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # loaded before any fork: between fork and exec nothing may be
 
@@ -143,7 +143,11 @@ class _Server:
 
     async def is_ready(self) -> bool:
         """Whether the server of this folder accepts connections."""
-        return await _end_of(self._ask()) == 0
+        with self._ask() as asked:
+            try:
+                return await _end_of(asked) == 0
+            finally:
+                asked.kill()  # of no effect on one that ended; else we were cancelled
 
     async def _make_cluster(self) -> None:
         """Into a side folder first: a half-made cluster is never taken for one."""
@@ -221,11 +225,16 @@ def _account_to_run_as() -> _Account:
     """Ourselves; for root a user of a namespace, so that the files stay root's; else nobody."""
     if os.geteuid() != 0:
         return _Account()
-    prefix = ("unshare", "--user", f"--map-user={_SERVER_USER_ID}", "--")
-    with contextlib.suppress(FileNotFoundError):
-        if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0:
-            return _Account(prefix)
+    if _can_unshare():
+        return _Account(prefix=_UNSHARED)
     return _Account(user_id=pwd.getpwnam("nobody").pw_uid)
+
+
+def _can_unshare() -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        done = subprocess.run([*_UNSHARED, "true"], capture_output=True, check=False)
+        return done.returncode == 0
+    return False
 
 
 def _binaries() -> Path:
