@@ -1,5 +1,7 @@
 """From the configuration to the rules of a session."""
 
+import zlib
+
 from actors.sessions import guardian_id
 from adapters.brokers.alpaca import AlpacaVenue
 from trader.config import RiskConfig, SessionConfig, Settings
@@ -77,7 +79,14 @@ def _rules(
             stopless_loss_fraction_short=portfolio.stopless_loss_fraction_short,
         ),
         entry_deadline_s=settings.risk.entry_deadline_s,
-        position_period_s=settings.reconcile.position_period_s,
-        order_period_s=settings.reconcile.order_period_s,
+        position_period_s=_spread(settings, account_id, settings.reconcile.position_period_s),
+        order_period_s=_spread(settings, account_id, settings.reconcile.order_period_s),
         query_deadline_s=settings.reconcile.query_timeout_s,
+        unknown_probe_s=settings.reconcile.unknown_probe_s,
     )
+
+
+def _spread(settings: Settings, account_id: AccountId, period_s: float) -> float:
+    """An account's own period: its sessions ask together, the accounts apart from each other."""
+    phase = zlib.crc32(account_id.encode()) / 2**32 - 0.5
+    return period_s * (1 + settings.reconcile.jitter_fraction * phase)

@@ -7,7 +7,7 @@ that is still owed, and is asked for again. Every repetition is idempotent.
 from trader.orders.order import Status
 from trader.session import asking, leaving
 from trader.session.effects import NOTHING, AuditDecision, Effects, Find, Release
-from trader.session.moving import PROBES_S, doubt
+from trader.session.moving import doubt, probe_wait_s
 from trader.session.report import heat_report
 from trader.session.state import NEVER_S, SessionState
 
@@ -71,7 +71,7 @@ def _probes(state: SessionState, now_s: float) -> Effects:
             continue
         if now_s >= at_s:
             working.probes += 1
-            at_s = now_s + PROBES_S[min(working.probes, len(PROBES_S) - 1)]
+            at_s = now_s + probe_wait_s(state, working)
             state.probe_due_s[order_id] = at_s
             effects += (Find(order_id),)
         state.owe(at_s)

@@ -8,8 +8,7 @@ from trader.records import ProgressEntry
 from trader.session.effects import NOTHING, Effects, Find, Keep, Notice, Severity
 from trader.session.state import SessionState
 
-FIRST_PROBE_S = 2.0
-PROBES_S = (2.0, 3.0, 5.0, 10.0, 20.0, 30.0)  # then every 30 s until the venue has an answer
+PROBES_S = (3.0, 5.0, 10.0, 20.0, 30.0)  # after the first; then every 30 s until it is known
 
 
 def move(
@@ -67,11 +66,17 @@ def kept(
     )
 
 
+def probe_wait_s(state: SessionState, working: WorkingOrder) -> float:
+    """Soon at first, then ever less often."""
+    if working.probes == 0:
+        return state.rules.unknown_probe_s
+    return PROBES_S[min(working.probes, len(PROBES_S)) - 1]
+
+
 def probe_later(state: SessionState, working: WorkingOrder, now_s: float) -> Effects:
     """Ask for this order soon, and again on a schedule until somebody knows."""
-    order_id = working.order.id
-    wait_s = PROBES_S[min(working.probes, len(PROBES_S) - 1)]
-    state.probe_due_s[order_id] = now_s + wait_s
+    wait_s = probe_wait_s(state, working)
+    state.probe_due_s[working.order.id] = now_s + wait_s
     state.owe(now_s + wait_s)
     return NOTHING
 

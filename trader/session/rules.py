@@ -30,8 +30,8 @@ class SessionRules:
     position_period_s: float = 30.0
     order_period_s: float = 300.0
     query_deadline_s: float = 10.0
+    unknown_probe_s: float = 2.0  # how soon an order without an answer is asked for
     submit_deadline_s: float = 20.0  # later without an answer an order is UNKNOWN
-    stop_grace_s: float = 10.0  # after a fill an entry's stop may still be on its way
 
     @property
     def tick(self) -> Decimal:
