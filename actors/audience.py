@@ -11,8 +11,7 @@ from datetime import datetime
 from actors.runtime import Address
 from trader.ids import InstrumentId, SessionId
 from trader.instants import Timeframe
-
-SeriesKey = tuple[InstrumentId, Timeframe]
+from trader.market.board import SeriesKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Market data: one actor per feed. Trades and bars come in, sessions hear of whole series.
 
-Owns: the subscription, feed time, every `Line` (and so every `Series`), what each session was told
-about the feed and the market.
+Owns: the subscription and the `Board` (feed time, every series, freshness), and which session was
+told what.
 
 Edge cases: the live subscription stands before history is asked. A history or feed that does not
 answer is asked again with a growing delay; it never ends this actor, and a session that is not
@@ -19,7 +19,6 @@ from actors.audience import (
     Backfill,
     DescribeFeed,
     ReadSeries,
-    SeriesKey,
     Subscribe,
     Unsubscribe,
     Unwatch,
@@ -29,21 +28,16 @@ from actors.runtime import Actor, Address
 from trader.accounts.events import FrameRefused
 from trader.ids import InstrumentId, SessionId
 from trader.instants import Timeframe
+from trader.market.board import Board, LineMoved, SeriesKey
 from trader.market.candle import Candle
 from trader.market.events import (
     CandlesBackfilled,
     CandleUpdated,
     ClockUnknown,
-    MarketClosed,
-    MarketOpened,
+    PriceMoved,
     SeriesOpened,
 )
-from trader.market.feed_time import FeedTime
-from trader.market.freshness import Freshness, MarketState
-from trader.market.intake import Admitted, Intake
 from trader.market.line import Ask, Line, LineEvents
-from trader.market.prices import Prices
-from trader.market.tick import Tick
 from trader.orders.events import QueryFailed
 from trader.ports import (
     BarReceived,
@@ -80,12 +74,12 @@ RETRY_S_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class _OpenFeed:
+class _SubscribeFeed:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class _FeedOpened:
+class _FeedSubscribed:
     pass
 
 
@@ -117,8 +111,8 @@ MarketDataMessage = (
     | MarketDataRequest
     | VenueClock
     | ClockUnknown
-    | _OpenFeed
-    | _FeedOpened
+    | _SubscribeFeed
+    | _FeedSubscribed
     | _FeedFailed
     | _Beat
     | _HistoryAnswered
@@ -142,17 +136,10 @@ class MarketData(Actor):
         self._feed = feed
         self._history = history
         self._kind = kind
-        self._unit = unit if kind is FeedKind.BARS else None
         self._audience = audience
-        self._lines: dict[InstrumentId, dict[Timeframe, Line]] = {}
-        self._time: FeedTime[Tick | Candle] = FeedTime()
-        self._intake = Intake(self._time, self._lines)
-        self._prices = Prices(self._time)
-        self._freshness = Freshness()
+        self._board = Board(unit if kind is FeedKind.BARS else None)
         self._opened: set[SessionId] = set()  # those that were told `SeriesOpened`
-        self._subscribed: frozenset[InstrumentId] = frozenset()
-        self._is_opening = False
-        self._is_connected = False
+        self._is_subscribing = False
         self._asking: set[SeriesKey] = set()  # or waiting to ask again
         self._attempts: Counter[SeriesKey | None] = Counter()  # None: the feed itself
 
@@ -170,36 +157,37 @@ class MarketData(Actor):
         await self._feed.stop()
 
     def on_receive(self, message: MarketDataMessage) -> FeedView | tuple[Candle, ...] | None:
-        """Feed events in their order, requests, answers, time."""
-        now_s = self.runtime.host.elapsed()
+        """What the feed says, requests, answers, time."""
         match message:
-            case TickReceived() | BarReceived() | FeedBeat() | FrameRefused() | FeedConnected():
-                self._freshness.frame_s = now_s
-                self._frame(message, now_s)
-            case FeedLost():
-                self._lost()
+            case (
+                TickReceived()
+                | BarReceived()
+                | FeedBeat()
+                | FrameRefused()
+                | FeedConnected()
+                | FeedLost()
+            ):
+                self._take(message)
             case ReadSeries():
                 return self._read(message)
             case DescribeFeed():
-                return self._describe(now_s)
+                return self._board.view(self.name, self.runtime.host.now(), self._now_s)
             case Subscribe() | Unsubscribe() | Watch() | Unwatch() | Backfill():
                 self._request(message)
-            case VenueClock():
-                self._clock(message, now_s)
-            case ClockUnknown():
-                self._market_is(message, now_s)
-            case _OpenFeed():
-                self._open_feed()
-            case _FeedOpened():
-                self._is_opening = False
+            case VenueClock() | ClockUnknown():
+                self._market_is(message)
+            case _SubscribeFeed():
+                self._subscribe_feed()
+            case _FeedSubscribed():
+                self._is_subscribing = False
                 self._attempts.pop(None, None)
                 self._gather()
             case _FeedFailed():
-                self._retry(None, _OpenFeed())
+                self._retry(None, _SubscribeFeed())
             case _Beat():
                 self._beat()
             case _HistoryAnswered():
-                self._history_answered(message, now_s)
+                self._history_answered(message)
             case _AskAgain():
                 self._asking.discard(message.key)
                 self._consider(self._line(message.key))
@@ -207,98 +195,58 @@ class MarketData(Actor):
                 assert_never(message)
         return None
 
+    @property
+    def _now_s(self) -> float:
+        return self.runtime.host.elapsed()
+
     # The subscription
 
-    def _gather(self) -> None:
-        if not self._is_opening and not self._subscribed >= self._lines.keys():
-            self._is_opening = True
-            self.remind(GATHER_S, _OpenFeed())
+    def _line(self, key: SeriesKey) -> Line:
+        line = self._board.line(key, self._now_s)
+        self._gather()
+        return line
 
-    def _open_feed(self) -> None:
-        self._lost()
-        self._subscribed = frozenset(self._lines)
+    def _gather(self) -> None:
+        if not self._is_subscribing and not self._board.is_subscribed_to_all:
+            self._is_subscribing = True
+            self.remind(GATHER_S, _SubscribeFeed())
+
+    def _subscribe_feed(self) -> None:
+        self._board.subscribing()
         self.pipe(
-            _open(self._feed, sorted(self._subscribed), self._kind, self.address),
-            done=lambda _: _FeedOpened(),
+            _open(self._feed, sorted(self._board.instruments), self._kind, self.address),
+            done=lambda _: _FeedSubscribed(),
             failed=_FeedFailed,
             deadline_s=ANSWER_DEADLINE_S,
         )
 
-    def _connected(self, now_s: float) -> None:
-        self._is_connected = True
-        self._freshness.connected(now_s)
-        for line in self._every_line():
-            if line.instrument in self._subscribed:
-                line.connected(now_s)
-                self._consider(line)
+    # What the feed says
 
-    def _lost(self) -> None:
-        self._is_connected = False
-        for line in self._every_line():
-            line.lost()
-
-    def _line(self, key: SeriesKey) -> Line:
-        instrument, timeframe = key
-        lines = self._lines.setdefault(instrument, {})
-        line = lines.get(timeframe)
-        if line is None:
-            line = lines[timeframe] = Line(instrument, timeframe, self._time, self._unit)
-            if self._is_connected and instrument in self._subscribed:
-                line.connected(self.runtime.host.elapsed())
-            self._gather()
-        return line
-
-    def _every_line(self) -> list[Line]:
-        return [line for lines in self._lines.values() for line in lines.values()]
-
-    # Trades and bars
-
-    def _frame(
-        self,
-        event: TickReceived | BarReceived | FeedBeat | FrameRefused | FeedConnected,
-        now_s: float,
-    ) -> None:
-        match event:
-            case TickReceived(tick):
-                self._use(self._intake.tick(tick, now_s), now_s)
-            case BarReceived(candle):
-                self._use(self._intake.bar(candle, now_s), now_s)
-            case FeedBeat():
-                pass
-            case FrameRefused():
-                self._intake.counts["frame"] += 1
-            case FeedConnected():
-                self._connected(now_s)
-            case _:
-                assert_never(event)
-
-    def _use(self, admitted: Admitted, now_s: float) -> None:
-        for item in admitted:
-            self._freshness.data_came(item.instrument, now_s)
-            moved = self._prices.tick(item) if isinstance(item, Tick) else self._prices.bar(item)
-            if moved is not None:
-                for request in self._audience.of(item.instrument):
-                    request.reply_to.tell(moved)
-            for line in self._lines[item.instrument].values():
-                if isinstance(item, Tick):
-                    self._tell(line, line.tick(item, now_s))
-                    self._show(line)
-                else:
-                    self._tell(line, line.bar(item, now_s))
+    def _take(self, event: FeedEvent) -> None:
+        for moved in self._board.take(event, self._now_s):
+            match moved:
+                case PriceMoved():
+                    for request in self._audience.of(moved.instrument):
+                        request.reply_to.tell(moved)
+                case LineMoved(line, events):
+                    self._tell(line, events)
+                    if type(event) is TickReceived:
+                        self._show(line)
+                case _:
+                    assert_never(moved)
 
     def _tell(self, line: Line, events: LineEvents) -> None:
-        key = (line.instrument, line.timeframe)
         for event in events:
-            for request in self._audience.of_series(key):
+            for request in self._audience.of_series(line.key):
                 if request.session_id in self._opened:
                     request.reply_to.tell(event)
-            for viewer in self._audience.viewers(key):
+            for viewer in self._audience.viewers(line.key):
                 viewer.tell(event)
         if not line.is_settled:
             self._consider(line)
 
     def _show(self, line: Line) -> None:
-        viewers = tuple(self._audience.viewers((line.instrument, line.timeframe)))
+        viewers = tuple(self._audience.viewers(line.key))
         forming = line.forming if viewers else None
         if forming is not None:
             for viewer in viewers:
@@ -307,8 +255,7 @@ class MarketData(Actor):
     # History
 
     def _consider(self, line: Line) -> None:
-        key = (line.instrument, line.timeframe)
-        now_s = self.runtime.host.elapsed()
+        key, now_s = line.key, self._now_s
         ask = None if key in self._asking else line.wants(now_s)
         if ask is None:
             return
@@ -321,13 +268,13 @@ class MarketData(Actor):
             deadline_s=ANSWER_DEADLINE_S,
         )
 
-    def _history_answered(self, message: _HistoryAnswered, now_s: float) -> None:
+    def _history_answered(self, message: _HistoryAnswered) -> None:
         key, report = message.key, message.report
         if isinstance(report, QueryFailed):
             self._retry(key, _AskAgain(key))
             return
         line = self._line(key)
-        self._tell(line, line.answered(message.ask, report.candles, now_s))
+        self._tell(line, line.answered(message.ask, report.candles, self._now_s))
         for request in self._audience.of_series(key):
             self._open(request, line)
         if message.ask.is_settling and not line.is_settled:
@@ -337,7 +284,7 @@ class MarketData(Actor):
         self._asking.discard(key)
         self._consider(line)
 
-    def _retry(self, key: SeriesKey | None, message: _AskAgain | _OpenFeed) -> None:
+    def _retry(self, key: SeriesKey | None, message: _AskAgain | _SubscribeFeed) -> None:
         delay_s = min(RETRY_S_MAX, RETRY_S_MIN * 2 ** self._attempts[key])
         self._attempts[key] = min(self._attempts[key] + 1, 10)
         self.remind(delay_s * (0.5 + self.runtime.host.random() / 2), message)
@@ -378,20 +325,19 @@ class MarketData(Actor):
             request.reply_to.tell(SeriesOpened(line.instrument, line.timeframe, candles))
 
     def _backfill(self, request: Backfill) -> None:
-        key = (request.instrument, request.timeframe)
-        line = self._line(key)
+        line = self._line((request.instrument, request.timeframe))
         if request.after is not None and line.series.reaches(request.after):
             candles = line.series.since(request.after)
             request.reply_to.tell(CandlesBackfilled(candles, request.after))
             return
         # It missed more than is held: it begins again.
-        for session in tuple(self._audience.of_series(key)):
+        for session in self._audience.of_series(line.key):
             if session.reply_to == request.reply_to:
                 self._opened.discard(session.session_id)
                 self._open(session, line)
 
     def _read(self, request: ReadSeries) -> tuple[Candle, ...]:
-        line = self._lines.get(request.instrument, {}).get(request.timeframe)
+        line = self._board.known((request.instrument, request.timeframe))
         if line is None:
             return ()
         forming = line.forming
@@ -400,50 +346,27 @@ class MarketData(Actor):
     # How fresh it is, and whether the market is open
 
     def _beat(self) -> None:
-        now_s = self.runtime.host.elapsed()
-        for line in self._every_line():
-            self._tell(line, line.beat(now_s))
-            self._consider(line)
-        for instrument, lines in self._lines.items():
-            if self._freshness.judge(instrument, lines.values(), self._time.speed, now_s):
-                told = self._freshness.told(instrument, self.runtime.host.now())
-                for request in self._audience.of(instrument):
-                    request.reply_to.tell(told)
+        now_s = self._now_s
+        for moved in self._board.beat(now_s):
+            self._tell(moved.line, moved.events)
+            self._consider(moved.line)
+        for instrument in self._board.turned(now_s):
+            told = self._board.freshness.told(instrument, self.runtime.host.now())
+            for request in self._audience.of(instrument):
+                request.reply_to.tell(told)
         self.remind(BEAT_S, _Beat())
 
     def _tell_flags(self, request: Subscribe) -> None:
-        now = self.runtime.host.now()
-        request.reply_to.tell(self._freshness.told(request.instrument, now))
-        if self._freshness.market is not None:
-            request.reply_to.tell(self._freshness.market)
+        freshness = self._board.freshness
+        request.reply_to.tell(freshness.told(request.instrument, self.runtime.host.now()))
+        if freshness.market is not None:
+            request.reply_to.tell(freshness.market)
 
-    def _clock(self, clock: VenueClock, now_s: float) -> None:
-        self._time.venue_says(clock.now, clock.speed, now_s)
-        if clock.is_open:
-            self._market_is(MarketOpened(clock.now), now_s)
-        else:
-            self._market_is(MarketClosed(clock.now, clock.opens_at), now_s)
-
-    def _market_is(self, market: MarketState, now_s: float) -> None:
-        if self._freshness.market_is(market, now_s):
+    def _market_is(self, word: VenueClock | ClockUnknown) -> None:
+        state = self._board.market_is(word, self._now_s)
+        if state is not None:
             for request in self._audience.everyone():
-                request.reply_to.tell(market)
-
-    def _describe(self, now_s: float) -> FeedView:
-        frame_s, newest = self._freshness.frame_s, self._time.newest
-        lines = self._every_line()
-        return FeedView(
-            name=self.name,
-            is_connected=self._is_connected,
-            is_market_open=self._freshness.is_market_open,
-            last_frame_age_s=None if frame_s is None else now_s - frame_s,
-            lag_s=None if newest is None else (self.runtime.host.now() - newest).total_seconds(),
-            stale=self._freshness.stale,
-            series=tuple(f"{line.instrument} {line.timeframe}" for line in lines),
-            refused_count=self._intake.refused_count,
-            late_count=sum(line.late_count + line.stale_count for line in lines),
-            held_count=self._time.ahead_count,
-        )
+                request.reply_to.tell(state)
 
 
 async def _open(

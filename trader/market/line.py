@@ -76,6 +76,11 @@ class Line:
         self._has_answered = False  # history, to a question that could settle it
 
     @property
+    def key(self) -> tuple[InstrumentId, Timeframe]:
+        """Its series."""
+        return (self.instrument, self.timeframe)
+
+    @property
     def _keep(self) -> int:
         return max(self.depth, STEADY_COUNT) + RECENT
 
