@@ -5,50 +5,24 @@ it meets no condition on heat, freshness, state or budgets. All else is an entry
 of them, in a fixed order, each with its reason. Changes go the same two roads.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from trader.instrument import Instrument
-from trader.money import NO_QTY, ZERO, Price, Quantity
+from trader.money import ZERO, Price, Quantity
 from trader.orders.order import Cancel, Change, Order, OrderType, Purpose, Replace
 from trader.orders.working import WorkingOrder
 from trader.proofs import Cleared
-from trader.risk.heat import Grant, HeatLevel, HeatRules, fill_price, unit_loss
-from trader.session.events import TradingState
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where the session stands: every flag that an entry must find in order."""
-
-    state: TradingState
-    reconcile_age_s: float | None  # of the last success; None: never
-    reconcile_age_max_s: float
-    feed_fresh: bool
-    market_open: bool | None  # the venue's word; None: it has not said
-    heat_level: HeatLevel
-    store_up: bool
-    clock_ok: bool
-    lease_held: bool
-    stream_up: bool
-    phase_ready: bool  # recovered: snapshot, no doubted order
-    is_closing: bool  # the heart is driving the position down
-    working_entry_qty: Quantity  # what working entries may still add, unsigned
-    orders_last_minute: int  # entries, from rows: a restart refills nothing
-    orders_last_day: int
-    position_qty: Quantity = NO_QTY  # memory's, signed: it may be ahead of the broker's snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Of one session's entries; quantities in units, fractions of the mark."""
-
-    qty_max: Decimal
-    notional_max: Decimal
-    orders_per_minute_max: int
-    orders_per_day_max: int
-    collar_fraction: Decimal  # how far past the mark a limit may reach
-    position_qty_max: Decimal
+from trader.risk.heat import Grant, HeatRules, fill_price, unit_loss
+from trader.risk.standing import (
+    Check,
+    Limits,
+    Standing,
+    budget_checks,
+    heat_checks,
+    standing_checks,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +54,9 @@ def clear(
         detail = f"{order.side} {order.qty}, of {broker_qty} only {reducible} can be reduced"
         return Refused("not_reducible", detail)
     refusal = (
-        _standing_refusal(standing)
+        _first_refused(standing_checks(standing))
         or _order_refusal(order, broker_qty, standing, limits, instrument, mark)
-        or _budget_refusal(standing, limits)
-        or _heat_refusal(standing)
+        or _last_refusal(standing, limits)
     )
     if refusal is not None:
         return refusal
@@ -127,12 +100,12 @@ def clear_change(
     more = raises_risk_by(change, target, mark, instrument.multiplier, rules, broker_qty=broker_qty)
     if more <= 0 or (standing.is_closing and target.is_exit):
         return Cleared(change)
-    refusal = _standing_refusal(standing)
+    refusal = _first_refused(standing_checks(standing))
     if isinstance(change, Replace) and not target.is_exit:
         refusal = refusal or _order_refusal(
             change.successor, broker_qty, standing, limits, instrument, mark
         )
-    refusal = refusal or _budget_refusal(standing, limits) or _heat_refusal(standing)
+    refusal = refusal or _last_refusal(standing, limits)
     if refusal is not None:
         return refusal
     if grant is None or grant.order_id != request_id:
@@ -241,27 +214,6 @@ def _absurd(order: Order, instrument: Instrument) -> Refused | None:
     return None
 
 
-def _standing_refusal(standing: Standing) -> Refused | None:
-    age_s, age_max_s = standing.reconcile_age_s, standing.reconcile_age_max_s
-    is_unreconciled = age_s is None or age_s > age_max_s
-    since = "never" if age_s is None else f"{age_s:.0f} s ago"
-    checks = (
-        (standing.state is TradingState.EXITS_ONLY, "exits_only", "the session only exits"),
-        (standing.state is TradingState.HALTED, "halted", "the operator halted entries"),
-        (standing.is_closing, "closing", "the position is being closed"),
-        (not standing.phase_ready, "not_ready", "the session is still recovering"),
-        (not standing.lease_held, "lease_lost", "the account's lease is not held"),
-        (not standing.store_up, "store_down", "the database does not answer"),
-        (not standing.clock_ok, "clock_suspect", "the wall clock jumped"),
-        (not standing.stream_up, "stream_down", "the account's event stream is down"),
-        (is_unreconciled, "reconcile_stale", f"reconciled {since}, at most {age_max_s:.0f} s"),
-        (standing.market_open is None, "market_unknown", "the venue has not said if it is open"),
-        (standing.market_open is False, "market_closed", "the venue is closed"),
-        (not standing.feed_fresh, "feed_stale", "the market data feed is stale"),
-    )
-    return next((Refused(code, detail) for is_so, code, detail in checks if is_so), None)
-
-
 def _order_refusal(
     order: Order,
     broker_qty: Quantity,
@@ -308,17 +260,9 @@ def _trigger(order: Order, mark: Price) -> Price:
     return mark if order.stop_price is None else order.stop_price
 
 
-def _budget_refusal(standing: Standing, limits: Limits) -> Refused | None:
-    if standing.orders_last_minute >= limits.orders_per_minute_max:
-        return Refused("orders_per_minute", f"{standing.orders_last_minute} in the last minute")
-    if standing.orders_last_day >= limits.orders_per_day_max:
-        return Refused("orders_per_day", f"{standing.orders_last_day} in the last day")
-    return None
+def _first_refused(checks: Iterable[Check]) -> Refused | None:
+    return next((Refused(one.reason_code, one.answer) for one in checks if not one.is_ok), None)
 
 
-def _heat_refusal(standing: Standing) -> Refused | None:
-    if standing.heat_level is HeatLevel.UNKNOWN:
-        return Refused("heat_unknown", "the portfolio's heat is incomplete")
-    if standing.heat_level is HeatLevel.BLOCK:
-        return Refused("heat_block", "the portfolio's heat is at its limit")
-    return None
+def _last_refusal(standing: Standing, limits: Limits) -> Refused | None:
+    return _first_refused((*budget_checks(standing, limits), *heat_checks(standing)))

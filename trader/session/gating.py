@@ -7,7 +7,7 @@ from trader.money import Quantity
 from trader.orders.order import Order, Purpose
 from trader.orders.working import WorkingOrder
 from trader.proofs import Cleared
-from trader.risk.gate import Standing
+from trader.risk.standing import Standing
 from trader.session.effects import NOTHING, AuditDecision, Effects, Record
 from trader.session.events import TradingState
 from trader.session.report import heat_report, refresh_view
