@@ -72,6 +72,7 @@ from trader.session.events import ClockSuspected, LeaseChanged
 
 HOUSE = "house"  # topic: notices of general interest
 QUERY_DEADLINE_S = 10.0
+DATABASE_DEADLINE_S = 1.0  # the broker's word does not wait for the third column
 LEASE_PARTS = 4  # renewals per ttl
 
 
@@ -152,6 +153,16 @@ class AccountRules:
     clock_jump_max_s: float = 2.0
 
 
+class Owners:
+    """Which session owns which instrument of the account, and in which incarnation.
+
+    Owned by the house, not by an incarnation: names outlive actors, and so does what they own.
+    """
+
+    def __init__(self) -> None:
+        self.by_instrument: dict[InstrumentId, AttachSession] = {}
+
+
 class AccountManager(Actor):
     """See the module."""
 
@@ -164,6 +175,7 @@ class AccountManager(Actor):
         portfolio: Address,
         sessions: Address,
         halted: Callable[[], str],
+        owners: Owners,
     ) -> None:
         super().__init__()
         self._rules = rules
@@ -174,7 +186,7 @@ class AccountManager(Actor):
         self._sessions = sessions
         self._halted = halted  # "" or why no entry may leave: the HALT row or file
         self._lease = rules.lease
-        self._owners: dict[InstrumentId, tuple[SessionId, Address]] = {}
+        self._owners = owners.by_instrument
         self._positions = _Query([], [])
         self._orders = _Query([], [])
         self._instrument_of: dict[str, InstrumentId] = {}
@@ -195,6 +207,8 @@ class AccountManager(Actor):
         """Open the line; what lies in the database is read beside it."""
         host = self.runtime.host
         self._gate = LastGate(host.elapsed, self._entry_bar)
+        for owner in self._owners.values():
+            self._gate.attach(owner.instrument, owner.incarnation)
         self._wall_less_elapsed_s = host.now().timestamp() - host.elapsed()
         self._load()
         address = self.address
@@ -462,16 +476,16 @@ class AccountManager(Actor):
     def _to_owner(self, instrument: InstrumentId, event: object) -> None:
         owner = self._owners.get(instrument)
         if owner is not None:
-            owner[1].tell(event)
+            owner.reply_to.tell(event)
 
     def _tell_all(self, event: object) -> None:
-        for _, address in self._owners.values():
-            address.tell(event)
+        for owner in self._owners.values():
+            owner.reply_to.tell(event)
 
     # Questions
 
     def _attach(self, message: AttachSession) -> None:
-        self._owners[message.instrument] = (message.session_id, message.reply_to)
+        self._owners[message.instrument] = message
         self._instrument_of[message.reply_to.name] = message.instrument
         self._gate.attach(message.instrument, message.incarnation)
         if self._is_line_up:
@@ -518,7 +532,7 @@ class AccountManager(Actor):
             self._ledger.position_qtys(self._rules.account_id),
             done=lambda rows: _DatabaseRead(answer, dict(rows)),
             failed=lambda _: _DatabaseRead(answer, None),
-            deadline_s=QUERY_DEADLINE_S,
+            deadline_s=DATABASE_DEADLINE_S,
         )
 
     def _report_positions(
@@ -529,11 +543,12 @@ class AccountManager(Actor):
         for instrument, position in by_instrument.items():
             if instrument not in self._owners:
                 self._sessions.tell(UnownedPosition(self._rules.account_id, position))
-        for instrument, (session_id, address) in self._owners.items():
-            report = self._one(answer, by_instrument.get(instrument), instrument, session_id, rows)
+        for instrument, owner in self._owners.items():
+            held = by_instrument.get(instrument)
+            report = self._one(answer, held, instrument, owner.session_id, rows)
             self._gate.snapshot(report, self._newest_fill_s.get(instrument))
-            if address in self._positions.asked:
-                address.tell(report)
+            if owner.reply_to in self._positions.asked:
+                owner.reply_to.tell(report)
         self._done(self._positions, "positions")
 
     def _one(

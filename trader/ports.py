@@ -147,7 +147,10 @@ class Account(Protocol):
         ...
 
     async def start(self, sink: Callable[[AccountEvent], None]) -> None:
-        """Open the event stream and keep it open; returns at once. `StreamConnected` follows."""
+        """Open the event stream and keep it open; returns at once. `StreamConnected` follows.
+
+        Again after a crash of the listener: the new one takes over and hears `StreamConnected` too.
+        """
         ...
 
     async def stop(self) -> None:

@@ -18,7 +18,7 @@ from actors.app.secrets import database_url
 from actors.app.tree import INLINE, PROCESS, Parts, feed_name, tree
 from actors.app.venues import SandboxProcess, open_venues
 from actors.audience import Audience
-from actors.broker import AccountManager, AccountRules
+from actors.broker import AccountManager, AccountRules, Owners
 from actors.calendar import Calendar
 from actors.job_runner import JobRunner
 from actors.journal import Journal
@@ -188,6 +188,8 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
             decide_deadline_s=settings.strategies.decision_deadline_ms / 1000,
         )
 
+    owners = {account_id: Owners() for account_id in house.venues}
+
     def account(account_id: AccountId) -> Actor:
         rules = AccountRules(account_id, house.leases[account_id], config.lease_ttl_s)
         return AccountManager(
@@ -198,6 +200,7 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
             portfolio_at,
             sessions_at,
             house.latch.halted,
+            owners[account_id],
         )
 
     audiences = {account_id: Audience() for account_id in house.venues}

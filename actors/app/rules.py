@@ -8,8 +8,8 @@ from trader.config import RiskConfig, SessionConfig, Settings
 from trader.ids import AccountId, SessionId
 from trader.instants import Timeframe
 from trader.instrument import Instrument
-from trader.risk.standing import Limits
 from trader.risk.heat import HeatRules
+from trader.risk.standing import Limits
 from trader.session.rules import SessionRules
 from trader.session.strategy import StrategySpec
 

@@ -111,7 +111,9 @@ class AlpacaAccount:
         return CAPABILITIES
 
     async def start(self, sink: Callable[[AccountEvent], None]) -> None:
-        """Open the orders stream and keep it open; returns at once."""
+        """Open the orders stream and keep it open; returns at once. Again: for another listener,
+        who is told of the connection as the first one was."""
+        await self._stream.stop()
         self._sink = sink
         self._stream.start()
 
