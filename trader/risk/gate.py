@@ -138,6 +138,8 @@ def raises_risk_by(
     bounds what a stop covers; None: all of it.
     """
     if target.is_stop:
+        if broker_qty is not None and target.order.side.sign * broker_qty > 0:
+            return ZERO  # left over from a position the other way: it covers nothing
         return _uncovers(change, target, mark, multiplier, rules, broker_qty)
     if isinstance(change, Cancel) or target.is_exit:
         return ZERO

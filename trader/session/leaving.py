@@ -149,10 +149,10 @@ def _protect(state: SessionState, now_s: float) -> Effects:
     stop = state.protective()
     held = Quantity(abs(state.broker.broker_qty))
     wanted = state.stop_price if held > 0 else None
+    if stop is not None and stop.order.side.sign * state.broker.broker_qty >= 0:
+        return changing.ask_cancel(state, stop, "it covers no position any more", now_s)
     if wanted is None:
-        if stop is None or held > 0:
-            return NOTHING
-        return changing.ask_cancel(state, stop, "the position is flat", now_s)
+        return NOTHING
     if now_s < state.retry_exit_s:
         state.owe(state.retry_exit_s)
         return NOTHING

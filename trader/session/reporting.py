@@ -40,6 +40,7 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
     state.executions.add(fill.execution_id)
     state.executions.add(same)
     working = state.find(fill.client_order_id, fill.broker_order_id)
+    before = state.position
     state.position = state.position.after(
         fill.side, fill.qty, fill.price, state.multiplier, fill.fee
     )
@@ -56,6 +57,8 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
         realized=state.position.realized,
         fence=state.fence,
     )
+    if state.position.qty * before.qty <= 0:
+        state.stop_price = None  # it covered a position that is over
     effects: Effects = (Keep(entry),)
     if working is None:
         text = f"{fill.side} {fill.qty} {fill.instrument} at {fill.price}: not an order of ours"
@@ -71,7 +74,6 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
     state.position_due_s = min(state.position_due_s, now_s + AFTER_FILL_S)
     state.owe(state.position_due_s)
     if state.position.is_flat:
-        state.stop_price = None
         state.failed_exits = 0
     refresh_view(state)
     return (*effects, *heat_report(state, now_s))

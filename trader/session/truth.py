@@ -108,8 +108,8 @@ def _adjust(state: SessionState, event: PositionReported, verdict: Adjust, now_s
         happened_at=event.reported_at,
         fence=state.fence,
     )
-    if verdict.to_qty == 0:
-        state.stop_price = None
+    if verdict.to_qty * before <= 0:
+        state.stop_price = None  # it covered a position that is over
     text = (
         f"{state.rules.instrument.id}: broker {plain(verdict.to_qty)}, memory {plain(before)}, "
         f"database {'?' if event.database_qty is None else plain(event.database_qty)}: "

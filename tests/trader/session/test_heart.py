@@ -274,3 +274,17 @@ def test_exits_only_runs_no_strategy_and_still_covers() -> None:
     audits = [each for each in world.done if isinstance(each, AuditDecision)]
     assert [each.reason_code for each in audits] == ["exits_only"]
     assert world.kept(DecisionEntry) == []
+
+
+def test_a_stop_dies_with_the_position_that_it_covered(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    foreign(world, -15)  # somebody sells us short; a long's stop means nothing there
+    world.wait(40)
+    world.move(95)
+    world.wait(2)
+
+    assert world.state.position.qty == -5
+    assert world.state.stop_price is None
+    assert not world.notices("engine_stop")
+    assert world.working() == []
