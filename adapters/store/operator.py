@@ -1,45 +1,10 @@
 """The operator's word: the latched trading state, and commands as rows that outlive their asker."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-
 from adapters.store.codec import Row
 from adapters.store.connect import Pool, answered
 from trader.ids import SessionId
+from trader.operator import CommandOutcome, CommandRow, TradingStanding
 from trader.session.events import TradingState
-
-
-@dataclass(frozen=True, slots=True)
-class TradingStanding:
-    """What the operator allows, since when and why. It survives restarts."""
-
-    state: TradingState
-    reason: str
-    changed_by: str
-    changed_at: datetime
-
-
-class CommandOutcome(StrEnum):
-    """How a command ended."""
-
-    DONE = "DONE"
-    FAILED = "FAILED"
-
-
-@dataclass(frozen=True, slots=True)
-class CommandRow:
-    """One command of the operator's. `outcome` None: asked, and not finished."""
-
-    id: str
-    kind: str  # close | halt | resume | reconcile | cancel | ...
-    session_id: SessionId | None  # None: the whole house
-    reason: str
-    asked_by: str
-    asked_at: datetime
-    outcome: CommandOutcome | None
-    detail: str
-    finished_at: datetime | None
 
 
 class Operator:
@@ -64,7 +29,7 @@ class Operator:
             )
         return _standing_of(row)
 
-    async def ask(
+    async def record(
         self, command_id: str, kind: str, session_id: SessionId | None, reason: str, asked_by: str
     ) -> CommandRow:
         """Record a command before its effect. The same id again gives the row that stands."""
