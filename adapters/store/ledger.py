@@ -34,6 +34,11 @@ class PostgresLedger:
         asked_s = self._elapsed()
         with answered("claim"):
             async with self._pool.acquire() as connection:
+                await connection.execute(
+                    "insert into leases (account_id, holder, epoch, expires_at)"
+                    " values ($1, $2, 1, clock_timestamp()) on conflict do nothing",
+                    *(account_id, holder),
+                )
                 epoch = await connection.fetchval(
                     _CLAIM, account_id, holder, timedelta(seconds=ttl_s)
                 )
