@@ -176,8 +176,6 @@ class Cell(Served):
             self.engine.bury(self.name, mail, DeadReason.NEVER_AGAIN, error)
         elif mail.reply_to is not None:
             mail.refuse(error)  # the asker knows and decides: not served again behind its back
-        elif mail.incarnation:
-            pass  # a timer or an outcome of this incarnation: nothing to its successor
         elif mail.crashes_count >= _CRASHES_COUNT_MAX:
             self.engine.bury(self.name, mail, DeadReason.POISON, error)
         else:

@@ -87,7 +87,6 @@ class Runtime(Engine):
         if self._root is not None:
             self._root.stop()
             await asyncio.wait((self._ended,), timeout=grace_s)
-            self._root.kill()
         await self._close(grace_s=max(0.0, ends_at - self.loop.time()))
 
     async def wait(self) -> int:

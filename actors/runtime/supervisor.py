@@ -102,7 +102,6 @@ class Supervisor(Actor):
     def on_stop(self) -> Awaitable[None]:
         """Stop the children in reverse; done when the first is down."""
         self._settled = self.runtime.loop.create_future()
-        self._fatal = None
         self._end()
         return self._settled
 

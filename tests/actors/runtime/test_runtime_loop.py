@@ -10,6 +10,8 @@ from typing import Any
 from runtime_parts import Fill, recorder, root, running, simulate, until
 
 from actors.runtime import Actor, AsyncioHost, Child, Lane, Runtime, SimulationHost
+from actors.runtime.mailbox import Mail
+from actors.runtime.staging import Staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +162,31 @@ async def test_an_ask_from_another_thread_through_a_ref_is_answered() -> None:
 
 
 async def test_a_thread_that_is_held_back_when_the_house_closes_is_let_go() -> None:
-    async with running(root(recorder("a", [])), stage_limit=1) as runtime:
-        address = runtime.address("a")
-        results: list[bool] = []
-        reached = threading.Event()
+    delivered: list[str] = []
 
-        def tell_twice() -> None:
-            results.append(address.tell(Fill(1)))
-            reached.set()
-            results.append(address.tell(Fill(2)))
+    def deliver(name: str, mail: Mail) -> bool:
+        delivered.append(mail.message)
+        return True
 
-        thread = threading.Thread(target=tell_twice)
-        thread.start()
-        reached.wait(5)  # holds the loop, so that nothing is taken in
-    await asyncio.to_thread(thread.join, 5)
+    staging = Staging(asyncio.get_running_loop(), 1, deliver)
+    results: list[bool] = []
+    reached = threading.Event()
+
+    def tell_twice() -> None:
+        results.append(staging.put("a", Mail("first")))
+        reached.set()
+        results.append(staging.put("a", Mail("second")))
+
+    thread = threading.Thread(target=tell_twice)
+    thread.start()
+    assert reached.wait(5)  # holds the loop, so that nothing is taken in
+
+    staging.close()
+
+    thread.join(5)
     assert not thread.is_alive()
-    assert results[0] is True
-    assert address.tell(Fill(3)) is False
+    assert results == [True, False]
+    assert delivered == ["first"]
 
 
 def test_a_tell_after_the_loop_has_closed_is_refused_and_raises_nothing() -> None:

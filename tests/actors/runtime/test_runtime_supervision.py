@@ -400,6 +400,42 @@ def test_a_new_session_does_not_wait_for_another_ones_back_off() -> None:
     simulate(1, scenario)
 
 
+def test_a_new_session_that_cannot_start_does_not_hold_up_the_next_new_one() -> None:
+    class Fails(Actor):
+        def on_start(self) -> None:
+            raise Failed
+
+    async def scenario(host: SimulationHost) -> None:
+        book: list[str] = []
+        async with running(root(chronicle("a", book), backoff=Backoff()), host) as runtime:
+            runtime.address("root").tell(StartChild(Child("bad", Fails)))
+            runtime.address("root").tell(StartChild(chronicle("good", book)))
+            await asyncio.sleep(1)
+            assert book == ["+a", "+good"]
+
+    simulate(1, scenario)
+
+
+def test_a_house_that_is_giving_up_while_it_is_stopped_still_says_that_it_gave_up() -> None:
+    async def scenario(host: SimulationHost) -> None:
+        book: list[str] = []
+
+        class Slow(Chronicle):
+            async def on_stop(self) -> None:
+                await asyncio.sleep(3)
+
+        runtime = Runtime(host)
+        spec = root(chronicle("a", book), Child("b", lambda: Slow(book)), restarts_count_max=0)
+        await runtime.start(spec)
+        with pytest.raises(Failed):
+            await runtime.address("a").ask(Boom(Failed()), 1.0)
+        await asyncio.sleep(1)
+        await runtime.stop()
+        assert await runtime.wait() == 1
+
+    simulate(1, scenario)
+
+
 def test_an_operators_restart_during_a_back_off_starts_it_once() -> None:
     async def scenario(host: SimulationHost) -> None:
         book: list[str] = []

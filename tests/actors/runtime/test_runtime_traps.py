@@ -7,6 +7,7 @@ import pykka
 import pytest
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from pykka.messages import _ActorStop
 from runtime_parts import (
     Boom,
     Failed,
@@ -88,6 +89,27 @@ def test_s2_a_tell_to_the_body_that_just_died_reaches_its_successor() -> None:
                 bodies[0].actor_ref.tell(Fill(2))
 
     simulate(3, scenario)
+
+
+def test_s2_a_stop_meant_for_the_body_that_just_died_does_not_stop_its_successor() -> None:
+    async def scenario(host: SimulationHost) -> None:
+        bodies: list[Recorder] = []
+
+        def make() -> Recorder:
+            bodies.append(Recorder([]))
+            return bodies[-1]
+
+        async with running(root(Child("a", make)), host) as runtime:
+            crashed = runtime.address("a").ask(Boom(Failed()), 1.0)
+            stopped = bodies[0].actor_ref.ask(_ActorStop(), block=False)
+            with pytest.raises(Failed):
+                await crashed
+            await asyncio.sleep(1)
+
+            assert await stopped is None  # whom it was meant for is down
+            assert runtime.tree().children[0].incarnation == 2
+
+    simulate(1, scenario)
 
 
 def test_s2_a_failure_while_starting_is_reported_and_retried() -> None:

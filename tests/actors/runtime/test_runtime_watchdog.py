@@ -11,9 +11,19 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from runtime_parts import Fill, notices, recorder, root, running, until
+from runtime_parts import Fill, notices, recorder, root, running, simulate, until
 
-from actors.runtime import Actor, Child, ExitReason, HandlerStuck, Lane, Stuck, Watchdog
+from actors.runtime import (
+    Actor,
+    Child,
+    ExitReason,
+    HandlerStuck,
+    Lane,
+    SimulationHost,
+    Stuck,
+    Watchdog,
+)
+from actors.runtime.mailbox import Mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,46 @@ async def test_an_interrupt_in_the_middle_of_a_tell_leaves_no_neighbour_waiting_
             runtime.address("neighbour").tell(Fill(number))
             await until(lambda number=number: Fill(number) in served)
             await until(lambda: runtime.tree().children[1].mailbox_depth_count == 0)
+
+
+def test_a_letter_half_delivered_when_its_sender_was_interrupted_is_served_all_the_same() -> None:
+    class Interrupted(Actor):
+        def on_receive(self, message: Any) -> None:
+            neighbour: Any = self.runtime.boxes["neighbour"]
+            neighbour.mailbox.put(Mail(Fill(1)))  # queued, and nobody asked for a turn yet
+            raise HandlerStuck
+
+    async def scenario(host: SimulationHost) -> None:
+        book: list[Any] = []
+        spec = root(Child("a", Interrupted), recorder("neighbour", book))
+        async with running(spec, host) as runtime:
+            with pytest.raises(HandlerStuck):
+                await runtime.address("a").ask("go", 1.0)
+            await asyncio.sleep(1)
+            assert book == [Fill(1)]
+
+    simulate(1, scenario)
+
+
+async def test_a_machine_that_stood_still_is_not_a_dead_loop() -> None:
+    aborted = threading.Event()
+    watchdog = Watchdog(
+        warn_after_s=0.01, interrupt_after_s=60.0, abort_after_s=0.08, abort=aborted.set
+    )
+
+    class Freezes(Actor):
+        def on_receive(self, message: Any) -> float:
+            ends_at = perf_counter() + 0.03  # the watchdog has asked whether the loop lives
+            while perf_counter() < ends_at:
+                pass
+            sum(range(message))  # in C, no other thread runs meanwhile: as if suspended
+            return perf_counter() - ends_at
+
+    async with running(root(Child("a", Freezes)), watchdog=watchdog) as runtime:
+        stood_still_s = await runtime.address("a").ask(12_000_000, 30.0)
+        await runtime.address("a").ask(1, 5.0)
+    assert stood_still_s > 0.08
+    assert not aborted.is_set()
 
 
 @pytest.mark.usefixtures("_threads_alternate_quickly")
