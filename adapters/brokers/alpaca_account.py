@@ -255,11 +255,10 @@ class AlpacaAccount:
             return QueryFailed(what, reason_of(error), asked_s)
 
     def _noted(self, answer: Answer, client_order_id: ClientOrderId | None) -> Answer:
-        match answer:
-            case Accepted(broker_order_id) if client_order_id is not None:
-                self._remember(broker_order_id, client_order_id)
-            case Rejected(code, words) if code == AUTH_FAILED:
-                self._sink(AccountAuthFailed(self._settings.account_id, words))
+        if isinstance(answer, Accepted) and client_order_id is not None:
+            self._remember(answer.broker_order_id, client_order_id)
+        if isinstance(answer, Rejected) and answer.code == AUTH_FAILED:
+            self._sink(AccountAuthFailed(self._settings.account_id, answer.text))
         return answer
 
     def _remember(self, broker_order_id: BrokerOrderId, client_order_id: str) -> None:

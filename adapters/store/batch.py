@@ -35,7 +35,7 @@ from adapters.store.statements import (
     RowsStatement,
 )
 from trader.ids import AccountId, ClientOrderId, SessionId
-from trader.orders.order import Change, Order, Replace, Status
+from trader.orders.order import Cancel, Change, Order, Replace, Status
 from trader.proofs import Recorded
 from trader.records import (
     AdjustmentEntry,
@@ -76,6 +76,7 @@ class Step:
 
 
 def steps_of(given: Iterable[tuple[int, RowsStatement, Values]]) -> list[Step]:
+    """One step a statement, in the order that foreign keys and the cursor need."""
     ranked = sorted(given, key=lambda row: _RANK[row[1]])
     grouped = groupby(ranked, key=lambda row: row[1])
     return [
@@ -85,6 +86,7 @@ def steps_of(given: Iterable[tuple[int, RowsStatement, Values]]) -> list[Step]:
 
 
 def rows_of(entry: Entry) -> Iterator[tuple[RowsStatement, Values]]:
+    """The rows that an entry becomes, each with its statement."""
     fence = fence_values(entry.fence)
     match entry:
         case OrderEntry():
@@ -108,14 +110,17 @@ def rows_of(entry: Entry) -> Iterator[tuple[RowsStatement, Values]]:
 
 
 def rows_of_item(item: Order | Change, fence: Values) -> Iterator[tuple[RowsStatement, Values]]:
+    """The rows of an order or a request; a replace brings its successor's."""
     match item:
         case Order():
             yield RECORD_ORDERS, order_values(item) + fence
         case Replace():
             yield RECORD_ORDERS, order_values(item.successor) + fence
             yield RECORD_CHANGES, change_values(item) + fence
-        case _:
+        case Cancel():
             yield RECORD_CHANGES, change_values(item) + fence
+        case _:
+            assert_never(item)
 
 
 @dataclass(slots=True)

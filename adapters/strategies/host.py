@@ -9,6 +9,7 @@ import select
 import socket
 import sys
 import threading
+from typing import assert_never
 
 from adapters.strategies.inline import InlineRunner
 from adapters.strategies.wire import (
@@ -43,6 +44,8 @@ def _serve(runner: InlineRunner, request: Request) -> Answer | None:
         case Close(session_id):
             runner.close_now(session_id)
             return None
+        case _:
+            assert_never(request)
 
 
 def _end_with_daemon(channel_fd: int) -> None:

@@ -11,7 +11,7 @@ that the feed has shown, the line is doubtful (no entries) and goes on asking.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, assert_never
 
 from trader.ids import InstrumentId
 from trader.instants import Timeframe
@@ -309,7 +309,8 @@ class Line:
 
     def _deliver(self, candle: Candle, elapsed_s: float) -> LineEvents:
         previous_at = self.series.before(candle.opened_at)
-        match self.series.add_or_replace(candle):
+        taken = self.series.add_or_replace(candle)
+        match taken:
             case New() | Replaced():
                 now = self._time.now(elapsed_s)
                 late_at = candle.closes_at + self._time.late_after(self.timeframe)
@@ -319,3 +320,5 @@ class Line:
             case Stale():
                 self.stale_count += 1
                 return _NONE
+            case _:
+                assert_never(taken)

@@ -8,6 +8,7 @@ outcome, not an error: venues are odd, so the reader flags it and asks the venue
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, StrEnum
+from typing import assert_never
 
 from trader.money import ZERO
 from trader.orders.order import OrderReport, Status
@@ -179,6 +180,8 @@ def after(
             return working if before_pending is Status.ACCEPTED else before_pending
         case Status():
             return to
+        case _:
+            assert_never(to)
 
 
 def happening_of(report: OrderReport) -> Happening:

@@ -165,7 +165,7 @@ class Portfolio:
     def _equity_sum(self) -> Decimal | None:
         if not self._accounts or not self._accounts <= self._equity.keys():
             return None
-        known = (self._equity[account_id] for account_id in self._accounts)
+        known = (self._equity[account_id] for account_id in sorted(self._accounts))
         return sum((min(each.last, each.first_of_day) for each in known), ZERO)
 
     def _level(self, ratio: Decimal) -> HeatLevel:

@@ -17,6 +17,7 @@ from trader.session.state import SessionState
 def submit(
     state: SessionState, working: WorkingOrder, proof: Recorded[Order], now_s: float
 ) -> Effects:
+    """Send a recorded order, for the first time or again: the same row, the same id."""
     attempt = state.attempts.get(working.order.id, 0) + 1
     state.attempts[working.order.id] = attempt
     working.sent_s = now_s
