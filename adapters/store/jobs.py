@@ -86,7 +86,7 @@ class Jobs:
 
     async def _settle(self, job: Job) -> None:
         assert job.payload is not None
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._pool.acquire() as connection:
             await settle(connection, SessionId(job.payload.decode()))
 
     async def _trim(self, _: Schedule) -> None:

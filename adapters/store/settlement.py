@@ -1,5 +1,6 @@
 """Trades out of fills: the durable job, enqueued in the same transaction as the fill."""
 
+import asyncio
 from collections.abc import Mapping
 
 from pgqueuer.db import AsyncpgDriver
@@ -11,9 +12,11 @@ from adapters.store.statements import sql
 from trader.ids import SessionId
 from trader.money import NO_QTY, Price, Quantity
 from trader.orders.order import Side
-from trader.positions.trades import Assignment, Execution, round_trips
+from trader.positions.trades import Assignment, Execution, RoundTrips, Trade
 
 SETTLE = "settle_trades"
+PAGE_MOVES_COUNT = 100  # some 2 ms of the loop: less than an order's way to the venue
+REST_S = 0.02  # after each page: heavy work has no hurry, bars and fills have
 
 _MOVES = sql("session_moves")
 _RECORD_TRADE = sql("record_trade")
@@ -38,7 +41,9 @@ async def enqueue_settlements(
 async def settle(connection: AnyConnection, session_id: SessionId) -> int:
     """Write the trades that the session's fills have closed since its last one; how many there are.
 
-    Idempotent, also when it runs twice at once: a trade's key is its closing execution.
+    Idempotent, also when it runs twice at once: a trade's key is its closing execution. It goes
+    page by page, each a transaction, and rests after each, so that nobody waits for it; an
+    interrupted one goes on from the last trade that it wrote.
     """
     newest = await connection.fetchrow(
         "select closing_seq, left_over_qty from trades where session_id = $1"
@@ -51,16 +56,28 @@ async def settle(connection: AnyConnection, session_id: SessionId) -> int:
     if multiplier is None:
         return 0  # fills of a session that was never begun: nobody's trades
     start, left_over_qty = newest or (0, NO_QTY)
-    rows = await connection.fetch(_MOVES, session_id, start if left_over_qty else start + 1)
-    trades = round_trips(map(_move_of, rows), multiplier, left_over_qty)
-    for trade in trades:
-        await connection.execute(
-            _RECORD_TRADE,
-            *(session_id, trade.side, trade.qty, trade.entry_px, trade.exit_px, trade.fees),
-            *(trade.realized, trade.opened_at, trade.closed_at, trade.closing_execution_id),
-            *(trade.closing_place, trade.left_over_qty),
-        )
-    return len(trades)
+    if not left_over_qty:
+        start += 1
+    trips = RoundTrips(multiplier, left_over_qty)
+    count = 0
+    while rows := await connection.fetch(_MOVES, session_id, start, PAGE_MOVES_COUNT):
+        trades = [trade for row in rows if (trade := trips.take(_move_of(row))) is not None]
+        if trades:
+            await connection.executemany(_RECORD_TRADE, [_row_of(session_id, t) for t in trades])
+        count += len(trades)
+        if len(rows) < PAGE_MOVES_COUNT:
+            break
+        start = rows[-1]["seq"] + 1
+        await asyncio.sleep(REST_S)
+    return count
+
+
+def _row_of(session_id: SessionId, trade: Trade) -> tuple[object, ...]:
+    return (
+        *(session_id, trade.side, trade.qty, trade.entry_px, trade.exit_px, trade.fees),
+        *(trade.realized, trade.opened_at, trade.closed_at, trade.closing_execution_id),
+        *(trade.closing_place, trade.left_over_qty),
+    )
 
 
 def _move_of(row: Row) -> Execution | Assignment:

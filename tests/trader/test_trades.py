@@ -1,5 +1,6 @@
 """Trades: round trips out of executions."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -7,13 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trader.money import Price, Quantity
+from trader.money import NO_QTY, Price, Quantity
 from trader.orders.order import Side
 from trader.positions.position import FLAT
-from trader.positions.trades import Assignment, Execution, round_trips
+from trader.positions.trades import Assignment, Execution, RoundTrips, Trade
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ONE = Decimal(1)
+
+
+def round_trips(
+    moves: Iterable[Execution | Assignment], multiplier: Decimal, left_over_qty: Quantity = NO_QTY
+) -> tuple[Trade, ...]:
+    """All trades that these moves close."""
+    fold = RoundTrips(multiplier, left_over_qty)
+    return tuple(trade for move in moves if (trade := fold.take(move)) is not None)
 
 
 def executed(place: int, side: Side, qty: str, price: str, fee: str | None = None) -> Execution:

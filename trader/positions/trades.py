@@ -4,7 +4,6 @@ A trade has what was entered and what was exited at their average prices. What t
 without an execution (an adjustment) was not traded by us: the round trip starts anew from it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -69,28 +68,33 @@ class _Open:
         return self.entered_qty - self.exited_qty
 
 
-def round_trips(
-    moves: Iterable[Execution | Assignment],
-    multiplier: Decimal,
-    left_over_qty: Quantity = NO_QTY,
-) -> tuple[Trade, ...]:
-    """The trades that these moves close, in order.
+class RoundTrips:
+    """Folds moves, in order, into the trades that they close.
 
     Begin where the session was flat; or at the closing execution of an earlier trade, with the
     signed quantity that was left over of it.
     """
-    trades: list[Trade] = []
-    under_way: _Open | None = None
-    used_qty = ZERO
-    for move in moves:
+
+    __slots__ = ("_left_over_qty", "_multiplier", "_under_way")
+
+    def __init__(self, multiplier: Decimal, left_over_qty: Quantity = NO_QTY) -> None:
+        self._multiplier = multiplier
+        self._left_over_qty = left_over_qty
+        self._under_way: _Open | None = None
+
+    def take(self, move: Execution | Assignment) -> Trade | None:
+        """The next move; the trade that it closed."""
         if isinstance(move, Assignment):
-            under_way = _assigned(under_way, move)
-            continue
-        if left_over_qty:
-            used_qty, left_over_qty = move.qty - abs(left_over_qty), NO_QTY
-        closing_qty = ZERO
+            self._under_way = _assigned(self._under_way, move)
+            return None
+        opening_qty = move.qty
+        if self._left_over_qty:
+            opening_qty, self._left_over_qty = abs(self._left_over_qty), NO_QTY
+        closed: Trade | None = None
+        under_way = self._under_way
         if under_way is not None and under_way.side is not move.side:
             closing_qty = min(move.qty, under_way.held_qty)
+            opening_qty -= closing_qty
             under_way = replace(
                 under_way,
                 exited_qty=under_way.exited_qty + closing_qty,
@@ -98,11 +102,9 @@ def round_trips(
                 fees=under_way.fees + _fee_of(closing_qty, move),
             )
             if under_way.held_qty == 0:
-                rest = Quantity(move.side.sign * (move.qty - closing_qty))
-                trades.append(_closed(under_way, move, multiplier, rest))
+                rest = Quantity(move.side.sign * opening_qty)
+                closed = _closed(under_way, move, self._multiplier, rest)
                 under_way = None
-        opening_qty = move.qty - closing_qty - used_qty
-        used_qty = ZERO
         if opening_qty > 0:
             before = under_way or _Open(move.side, move.happened_at, ZERO, ZERO)
             under_way = replace(
@@ -111,7 +113,8 @@ def round_trips(
                 entry_cost=before.entry_cost + opening_qty * move.price,
                 fees=before.fees + _fee_of(opening_qty, move),
             )
-    return tuple(trades)
+        self._under_way = under_way
+        return closed
 
 
 def _assigned(under_way: _Open | None, move: Assignment) -> _Open | None:

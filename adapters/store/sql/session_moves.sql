@@ -1,4 +1,4 @@
--- What moved a session's position, from a place on, in the order in which it was recorded.
+-- A page of what moved a session's position, from a place on, as it was recorded.
 select seq, execution_id, side, qty, price, fee, happened_at, null::finite as to_qty,
     null::finite as to_avg_px
 from fills where session_id = $1 and seq >= $2
@@ -6,3 +6,4 @@ union all
 select seq, null, null, null, null, null, happened_at, to_qty, to_avg_px
 from adjustments where session_id = $1 and seq >= $2
 order by seq
+limit $3
