@@ -13,7 +13,7 @@ from what is durable.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from actors.runtime import Actor, Address
@@ -114,29 +114,54 @@ JournalMessage = (
 )
 
 
+Waiting = list[tuple[Entry, Address | None]]
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What waits to be written. Owned by the house: a crash of the journal loses none of it."""
+
+    exits: Waiting = field(default_factory=list)  # before all else
+    entries: Waiting = field(default_factory=list)
+    progress: Waiting = field(default_factory=list)
+    batch: Waiting = field(default_factory=list)  # being written, or to be written again
+    down_because: str = ""
+
+    def count(self) -> int:
+        """How much that is."""
+        return sum(map(len, (self.exits, self.entries, self.progress, self.batch)))
+
+
 class Journal(Actor):
     """See the module."""
 
     def __init__(
-        self, store: Store, spool: Spool, *, pending_max: int, degraded_after_s: float
+        self,
+        store: Store,
+        spool: Spool,
+        backlog: Backlog,
+        *,
+        pending_max: int,
+        degraded_after_s: float,
     ) -> None:
         super().__init__()
         self._store = store
         self._spool = spool
         self._pending_max = pending_max
         self._degraded_after_s = degraded_after_s
-        self._exits: list[tuple[Entry, Address | None]] = []  # before all else
-        self._entries: list[tuple[Entry, Address | None]] = []
-        self._progress: list[tuple[Entry, Address | None]] = []
+        self._backlog = backlog
         self._is_gathering = False
-        self._batch: list[tuple[Entry, Address | None]] = []  # written, or to be written again
         self._batch_id = 0
         self._is_writing = False
         self._tries = 0
-        self._down_because = ""
         self._counts = {"written": 0, "refused": 0, "dropped": 0}
         self._began_s = 0.0
         self._write_s = 0.0
+
+    def on_start(self) -> None:
+        """Go on where a predecessor ended; every write may be repeated."""
+        if self._backlog.count() or self._backlog.down_because:
+            self.remind(RETRY_S[0], _Retry())
 
     def on_receive(self, message: JournalMessage) -> JournalView | None:
         """One line a message."""
@@ -150,10 +175,12 @@ class Journal(Actor):
             case _WriteFailed():
                 self._failed(message)
             case _Retry():
-                if self._batch:
-                    self._write()
-                else:
+                if self._is_writing:
+                    pass
+                elif self._backlog.down_because and not self._backlog.batch:
                     self._replay()  # it had failed in the middle of that
+                else:
+                    self._write()
             case _Gathered():
                 self._is_gathering = False
                 self._begin()
@@ -172,40 +199,42 @@ class Journal(Actor):
 
     def _take_decision(self, message: RecordEntry) -> None:
         entry = message.entry
-        if self._down_because:
+        if self._backlog.down_because:
             if entry.is_exit:
                 self._to_spool(entry, message.reply_to)
             else:
-                self._refuse(entry, message.reply_to, "store_down", self._down_because)
+                self._refuse(entry, message.reply_to, "store_down", self._backlog.down_because)
             return
-        if not entry.is_exit and self._waiting_count() >= self._pending_max:
+        if not entry.is_exit and self._backlog.count() >= self._pending_max:
             self._refuse(entry, message.reply_to, "journal_full", "too much waits to be written")
             return
-        (self._exits if entry.is_exit else self._entries).append((entry, message.reply_to))
+        (self._backlog.exits if entry.is_exit else self._backlog.entries).append(
+            (entry, message.reply_to)
+        )
         self._begin()
 
     def _take_progress(self, message: KeepEntry) -> None:
-        if self._waiting_count() >= self._pending_max:
+        if self._backlog.count() >= self._pending_max:
             self._counts["dropped"] += 1
             return
-        self._progress.append((message.entry, None))
+        self._backlog.progress.append((message.entry, None))
         if not self._is_gathering:
             self._is_gathering = True
             self.remind(GATHER_S, _Gathered())
 
     def _begin(self) -> None:
-        if not self._is_writing and not self._down_because:
+        if not self._is_writing and not self._backlog.down_because:
             self._write()
 
     def _write(self) -> None:
-        if not self._batch:
-            self._batch = self._next()
-            if not self._batch:
+        if not self._backlog.batch:
+            self._backlog.batch = self._next()
+            if not self._backlog.batch:
                 return
             self._batch_id += 1
         self._is_writing = True
         self._began_s = self.runtime.host.elapsed()
-        batch = self._batch
+        batch = self._backlog.batch
         self.pipe(
             self._store.write([entry for entry, _ in batch]),
             done=self._answering(batch),
@@ -214,20 +243,21 @@ class Journal(Actor):
         if self._tries == 0:
             self.remind(self._degraded_after_s, _StillWriting(self._batch_id))
 
-    def _next(self) -> list[tuple[Entry, Address | None]]:
+    def _next(self) -> Waiting:
         """Decisions if any wait, exits before entries; else what progress has been gathered."""
-        if self._exits or self._entries:
-            waiting = self._exits + self._entries
-            self._exits, self._entries = [], waiting[BATCH_MAX:]
+        if self._backlog.exits or self._backlog.entries:
+            waiting = self._backlog.exits + self._backlog.entries
+            self._backlog.exits, self._backlog.entries = [], waiting[BATCH_MAX:]
             return waiting[:BATCH_MAX]
         if self._is_gathering:
             return []
-        batch, self._progress = self._progress[:BATCH_MAX], self._progress[BATCH_MAX:]
+        batch, self._backlog.progress = (
+            self._backlog.progress[:BATCH_MAX],
+            self._backlog.progress[BATCH_MAX:],
+        )
         return batch
 
-    def _answering(
-        self, batch: list[tuple[Entry, Address | None]]
-    ) -> Callable[[tuple[Outcome, ...]], _Written]:
+    def _answering(self, batch: Waiting) -> Callable[[tuple[Outcome, ...]], _Written]:
         """Askers are answered from the wait itself: a dead incarnation's commit still counts."""
 
         def answer(outcomes: tuple[Outcome, ...]) -> _Written:
@@ -253,10 +283,10 @@ class Journal(Actor):
     def _written(self, message: _Written) -> None:
         del message
         self._write_s = self.runtime.host.elapsed() - self._began_s
-        self._batch = []
+        self._backlog.batch = []
         self._is_writing = False
         self._tries = 0
-        if self._down_because:
+        if self._backlog.down_because:
             self._replay()
         else:
             self._write()
@@ -270,14 +300,14 @@ class Journal(Actor):
         self.remind(RETRY_S[min(self._tries, len(RETRY_S)) - 1], _Retry())
 
     def _degrade(self, reason: str) -> None:
-        if self._down_because:
+        if self._backlog.down_because:
             return
-        self._down_because = reason
-        exits, self._exits = self._exits, []
-        for entry, reply_to in [*self._batch, *exits]:
+        self._backlog.down_because = reason
+        exits, self._backlog.exits = self._backlog.exits, []
+        for entry, reply_to in [*self._backlog.batch, *exits]:
             if isinstance(entry, OrderEntry | ChangeEntry) and entry.is_exit and reply_to:
                 self._to_spool(entry, reply_to)
-        entries, self._entries = self._entries, []
+        entries, self._backlog.entries = self._backlog.entries, []
         for entry, reply_to in entries:
             if isinstance(entry, OrderEntry | ChangeEntry) and reply_to is not None:
                 self._refuse(entry, reply_to, "store_down", reason)
@@ -306,7 +336,7 @@ class Journal(Actor):
 
     def _up_again(self) -> None:
         self._is_writing = False
-        self._down_because = ""
+        self._backlog.down_because = ""
         dropped = self._counts["dropped"]
         self.publish(TOPIC, StoreChanged(True, "", lost_count=dropped))
         self._counts["dropped"] = 0
@@ -317,14 +347,11 @@ class Journal(Actor):
     ) -> None:
         reply_to.tell(RecordRefused(_key_of(entry), code, detail))
 
-    def _waiting_count(self) -> int:
-        return sum(map(len, (self._exits, self._entries, self._progress, self._batch)))
-
     def _describe(self) -> JournalView:
         return JournalView(
-            is_up=not self._down_because,
-            reason=self._down_because,
-            waiting_count=self._waiting_count(),
+            is_up=not self._backlog.down_because,
+            reason=self._backlog.down_because,
+            waiting_count=self._backlog.count(),
             written_count=self._counts["written"],
             refused_count=self._counts["refused"],
             dropped_count=self._counts["dropped"],

@@ -21,7 +21,7 @@ from actors.audience import Audience
 from actors.broker import AccountManager, AccountRules, Owners
 from actors.calendar import Calendar
 from actors.job_runner import JobRunner
-from actors.journal import Journal
+from actors.journal import Backlog, Journal
 from actors.lanes import CONFLATE, LANES, NEVER_AGAIN
 from actors.market_data import MarketData
 from actors.portfolio_server import PortfolioServer
@@ -188,6 +188,7 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
             decide_deadline_s=settings.strategies.decision_deadline_ms / 1000,
         )
 
+    backlog = Backlog()
     owners = {account_id: Owners() for account_id in house.venues}
 
     def account(account_id: AccountId) -> Actor:
@@ -267,6 +268,7 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
             journal=lambda: Journal(
                 store.journal,
                 store.spool,
+                backlog,
                 pending_max=config.pending_entries_max,
                 degraded_after_s=config.degraded_after_ms / 1000,
             ),

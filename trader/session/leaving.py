@@ -148,7 +148,8 @@ def _protect(state: SessionState, now_s: float) -> Effects:
     """One stop over the whole position while it has one; none at flat."""
     stop = state.protective()
     held = Quantity(abs(state.broker.broker_qty))
-    wanted = state.stop_price if held > 0 else None
+    is_same_side = state.broker.broker_qty * state.position.qty > 0  # else reconcile comes first
+    wanted = state.stop_price if is_same_side else None
     if stop is not None and stop.order.side.sign * state.broker.broker_qty >= 0:
         return changing.ask_cancel(state, stop, "it covers no position any more", now_s)
     if wanted is None:

@@ -37,8 +37,8 @@ def recorded(state: SessionState, event: OrderRecorded, now_s: float) -> Effects
     if working.status is not Status.PENDING_RECORD:
         return resend(state, working, now_s)  # loaded: now it has its proof again
     working.status = Status.INITIALIZED  # the journal wrote this event with the row itself
-    if event.was_stored:
-        state.attempts[order.id] = 1
+    if event.was_stored and order.incarnation != state.incarnation:
+        state.attempts[order.id] = 1  # a predecessor may have sent it
         doubted = doubt(state, working, "its row stood there already", now_s)
         return (*doubted, Find(order.id))
     if not working.is_exit:

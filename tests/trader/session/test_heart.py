@@ -4,13 +4,13 @@ from decimal import Decimal
 
 import pytest
 
-from tests.trader.session.session_world import World, buy, foreign, leave
+from tests.trader.session.session_world import World, buy, foreign, leave, replace
 from trader.ids import ClientOrderId
 from trader.orders.events import OrderFilled
 from trader.orders.order import OrderType, Purpose, Side, Status
 from trader.records import AdjustmentEntry, DecisionEntry, FillEntry
 from trader.risk.heat import HeatLevel
-from trader.session.effects import AuditDecision, AuditNothing
+from trader.session.effects import AuditDecision, AuditNothing, Find, Submit
 from trader.session.events import (
     CloseRequested,
     ReconcileRequested,
@@ -274,6 +274,18 @@ def test_exits_only_runs_no_strategy_and_still_covers() -> None:
     audits = [each for each in world.done if isinstance(each, AuditDecision)]
     assert [each.reason_code for each in audits] == ["exits_only"]
     assert world.kept(DecisionEntry) == []
+
+
+def test_a_row_of_a_predecessor_is_asked_about_before_it_is_sent(world: World) -> None:
+    twin = World().start()
+    twin.bar(buy(10))
+    (row,) = twin.rows.values()
+    world.rows[row.id] = replace(row, incarnation=0)
+    world.bar(buy(10))
+
+    asked = [each for each in world.done if isinstance(each, Find | Submit)]
+    assert [type(each) for each in asked] == [Find, Submit]
+    assert world.position == 10
 
 
 def test_a_stop_dies_with_the_position_that_it_covered(world: World) -> None:
