@@ -13,6 +13,7 @@ from pgqueuer.models import Job, Schedule
 
 from adapters.store.connect import COMMAND_TIMEOUT_S, Pool, answered, connect
 from adapters.store.settlement import SETTLE, settle
+from trader.errors import StoreUnavailable
 from trader.ids import SessionId
 
 # Well above the longest stall of the event loop: a job whose beat is late runs a second time.
@@ -62,12 +63,15 @@ class Jobs:
                 SETTLE, on_failure="hold", executor_factory=DatabaseRetryEntrypointExecutor
             )(self._settle)
             queuer.schedule("trim", TRIM_AT, clean_old=True)(self._trim)
+            connection.add_termination_listener(lambda _: queuer.shutdown.set())
             with answered("jobs"):
                 await queuer.run(
                     dequeue_timeout=POLL_EVERY,
                     heartbeat_timeout=HEARTBEAT_TIMEOUT,
                     shutdown_on_listener_failure=True,
                 )
+            if connection.is_closed():
+                raise StoreUnavailable("jobs: the connection is lost")
         finally:
             with contextlib.suppress(Exception):
                 connection.terminate()
