@@ -32,6 +32,7 @@ from actors.runtime import Actor, Address, Reminder
 from actors.strategy_host import DecideOnBar, OpenStrategy
 from trader.ids import AccountId, InstrumentId, SessionId
 from trader.market.digest import digest
+from trader.money import Quantity
 from trader.ports import Ledger
 from trader.records import ChangeEntry, DecisionEntry, OrderEntry, SessionRows
 from trader.session import effects as wanted
@@ -61,6 +62,7 @@ class Noticed:
 
     session_id: SessionId
     notice: wanted.Notice
+    broker_qty: Quantity | None = None  # what the broker held then; None: nobody's to say
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +300,8 @@ class RealtimeTrader(Actor):
                     )
                 )
             case wanted.Notice():
-                self.publish(NOTICES, Noticed(self._rules.session_id, effect))
+                broker_qty = self._state.broker.broker_qty
+                self.publish(NOTICES, Noticed(self._rules.session_id, effect, broker_qty))
             case _:
                 assert_never(effect)
 

@@ -11,7 +11,7 @@ from trader.session.events import TradingState, TradingStateChanged
 
 
 class Latch:
-    """See the module. `said` is asked at the socket, so it only looks."""
+    """See the module. `halted` is asked at the socket, so it only looks."""
 
     def __init__(self, halt_file: Path) -> None:
         self._file = halt_file
@@ -33,14 +33,23 @@ class Latch:
         return self.state
 
     def write_file(self, reason: str) -> None:
-        """Durable before anybody is told."""
+        """Durable before anybody is told. Raises OSError."""
         file = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             os.write(file, reason.encode())
             os.fsync(file)
         finally:
             os.close(file)
+        self._sync_folder()
 
     def remove_file(self) -> None:
-        """Only `resume` does this."""
+        """Only `resume` does this. Raises OSError."""
         self._file.unlink(missing_ok=True)
+        self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self._file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

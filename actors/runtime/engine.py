@@ -113,7 +113,7 @@ class Engine(ABC):
     ) -> None:
         """Make it a dead letter: its asker is told, the house is told, it is counted."""
         mail.refuse(error or pykka.ActorDeadError(f"{name} not found"))
-        letter = DeadLetter(name, mail.message, reason, error)
+        letter = DeadLetter(name, mail.message, reason, error, self.host.now())
         self.dead_letters.add(letter)
         self.notify(letter)
 

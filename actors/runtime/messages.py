@@ -1,6 +1,7 @@
 """What the engine room says: lanes, reasons, notices to the house, and a supervisor's commands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -66,6 +67,7 @@ class DeadLetter:
     message: Any
     reason: DeadReason
     error: BaseException | None = None
+    happened_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
