@@ -120,18 +120,6 @@ class StrategiesConfig(Section):
     decision_deadline_ms: Millis = 250.0
 
 
-class FeedConfig(Section):
-    """[feed]: when a bar is over, late, or the feed stale; in feed time where speed matters."""
-
-    close_delay_s: Seconds = 1.0
-    late_timeframe_fraction: Share = 0.5
-    late_s_max: Seconds = 30.0
-    future_s_max: Seconds = 5.0
-    silence_s_max: Seconds = 10.0
-    data_timeframes_max: Count = 2
-    data_slack_s: Seconds = 5.0
-
-
 class ReconcileConfig(Section):
     """[reconcile]: how often the broker is asked."""
 
@@ -260,7 +248,6 @@ class Settings(Section):
     store: StoreConfig = StoreConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     strategies: StrategiesConfig = StrategiesConfig()
-    feed: FeedConfig = FeedConfig()
     reconcile: ReconcileConfig = ReconcileConfig()
     risk: RiskConfig = RiskConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
