@@ -15,7 +15,8 @@ from actors.runtime.specs import Child, SupervisorSpec
 from actors.runtime.supervisor import SUPERVISOR_LANES, plant
 from actors.runtime.watchdog import Watchdog
 
-EXIT_CODE_ESCALATED = 1
+EXIT_CODE_GAVE_UP = 1
+_ENDS_IN_ORDER = (ExitReason.NORMAL, ExitReason.SHUTDOWN, ExitReason.KILLED)
 
 
 class StartFailed(Exception):
@@ -92,10 +93,10 @@ class Runtime(Engine):
     async def wait(self) -> int:
         """Until the tree has ended: the process exit code, 0 in order, 1 when it gave up."""
         end = await asyncio.shield(self._ended)
-        if end.reason in (ExitReason.ESCALATED, ExitReason.CRASH):
-            await self._close(grace_s=0.0)
-            return EXIT_CODE_ESCALATED
-        return 0
+        if end.reason in _ENDS_IN_ORDER:
+            return 0
+        await self._close(grace_s=0.0)
+        return EXIT_CODE_GAVE_UP
 
     def tree(self) -> ChildStatus:
         """The whole tree as it stands now."""

@@ -29,6 +29,7 @@ from actors.runtime import (
     Exit,
     ExitReason,
     FellBack,
+    HandlerStuck,
     Quarantined,
     Restart,
     RestartChild,
@@ -217,6 +218,24 @@ def test_a_house_that_ends_in_order_exits_zero() -> None:
         await runtime.start(chronicle("a", []))
         await runtime.stop()
         assert await runtime.wait() == 0
+
+    simulate(1, scenario)
+
+
+@pytest.mark.parametrize("error", [Failed(), HandlerStuck()])
+def test_a_house_whose_root_dies_of_any_error_exits_one(error: BaseException) -> None:
+    class Unreadable:
+        @property
+        def name(self) -> str:
+            raise error
+
+    async def scenario(host: SimulationHost) -> None:
+        book: list[str] = []
+        runtime = Runtime(host)
+        await runtime.start(root(chronicle("a", book)))
+        runtime.address("root").tell(StartChild(Unreadable()))  # type: ignore[arg-type]
+        assert await runtime.wait() == 1
+        assert book == ["+a", "!a"]
 
     simulate(1, scenario)
 
