@@ -34,6 +34,7 @@ from trader.orders.order import (
     OrderReport,
     OrderType,
     Replace,
+    Status,
     TimeInForce,
 )
 from trader.positions.events import PositionsReported
@@ -379,6 +380,10 @@ class Ledger(Protocol):
 
     async def position_qtys(self, account_id: AccountId) -> Mapping[SessionId, Quantity]:
         """The position rows of the account's sessions: the third column of a reconcile."""
+        ...
+
+    async def open_orders(self, account_id: AccountId) -> Mapping[ClientOrderId, Status]:
+        """The rows of the account's orders that have not ended: the third column again."""
         ...
 
     async def executions_cursor(self, account_id: AccountId) -> str | None:

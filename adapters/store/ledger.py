@@ -8,8 +8,9 @@ from adapters.store.connect import AnyConnection, Pool, answered
 from adapters.store.statements import sql
 from trader.accounts.account import Balance
 from trader.errors import Fenced, StoreError
-from trader.ids import AccountId, InstrumentId, SessionId
+from trader.ids import AccountId, ClientOrderId, InstrumentId, SessionId
 from trader.money import NO_QTY, ZERO, Quantity
+from trader.orders.order import TERMINAL, Status
 from trader.records import HeldByAnother, Lease, SessionRows
 
 # We stop acting a little before the server lets another in, counted from before we asked.
@@ -117,6 +118,15 @@ class PostgresLedger:
                 "select session_id, qty from positions where account_id = $1", account_id
             )
         return {SessionId(row["session_id"]): Quantity(row["qty"]) for row in rows}
+
+    async def open_orders(self, account_id: AccountId) -> Mapping[ClientOrderId, Status]:
+        """The rows of the account's orders that have not ended."""
+        with answered("open orders"):
+            rows = await self._pool.fetch(
+                "select id, status from orders where account_id = $1 and status <> all ($2)",
+                *(account_id, [str(status) for status in TERMINAL]),
+            )
+        return {ClientOrderId(row["id"]): Status(row["status"]) for row in rows}
 
     async def executions_cursor(self, account_id: AccountId) -> str | None:
         """How far the account's executions were read."""

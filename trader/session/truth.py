@@ -10,7 +10,7 @@ from typing import assert_never
 from trader.ids import instant_key
 from trader.money import plain
 from trader.orders.events import OpenOrdersReported, OrderReported, QueryFailed
-from trader.orders.order import OrderType
+from trader.orders.order import OrderType, Status
 from trader.orders.reconcile import judge_open_orders
 from trader.positions.events import PositionReported
 from trader.positions.reconcile import Adjust, Agree, Wait, judge
@@ -145,18 +145,24 @@ def _database_orders(state: SessionState, event: OpenOrdersReported) -> Effects:
     if event.database is None:
         return NOTHING
     effects: Effects = NOTHING
-    for order_id, status in event.database.items():
-        working = state.orders.get(order_id)
-        if working is None or working.status is status or working.status_changed_s is None:
-            continue
-        if working.status_changed_s > event.asked_s:
+    for order_id in {**state.orders, **event.database}:
+        working = state.find(order_id, "")
+        if working is None or working.status_changed_s is None:
+            continue  # another session's, or as it was loaded
+        if working.status in NO_ROW_YET or working.status_changed_s > event.asked_s:
             continue  # its row is on its way
-        text = f"order {order_id}: {status} in the database, {working.status} here"
+        row = event.database.get(order_id)
+        if row is working.status or (row is None and working.status.is_terminal):
+            continue
+        text = f"order {order_id}: {row or 'not open'} in the database, {working.status} here"
         effects += (
             Notice(Severity.WARNING, "database_differs", text),
             kept(state, working, "status_repaired"),
         )
     return effects
+
+
+NO_ROW_YET = (Status.PENDING_RECORD, Status.INITIALIZED, Status.SUBMITTED)
 
 
 def query_failed(state: SessionState, event: QueryFailed, now_s: float) -> Effects:

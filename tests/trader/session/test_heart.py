@@ -6,9 +6,9 @@ import pytest
 
 from tests.trader.session.session_world import World, buy, foreign, leave, replace
 from trader.ids import ClientOrderId
-from trader.orders.events import OrderFilled
+from trader.orders.events import OpenOrdersReported, OrderFilled
 from trader.orders.order import OrderType, Purpose, Side, Status
-from trader.records import AdjustmentEntry, DecisionEntry, FillEntry
+from trader.records import AdjustmentEntry, DecisionEntry, FillEntry, ProgressEntry
 from trader.risk.heat import HeatLevel
 from trader.session.effects import AuditDecision, AuditNothing, Find, Submit
 from trader.session.events import (
@@ -300,3 +300,20 @@ def test_a_stop_dies_with_the_position_that_it_covered(world: World) -> None:
     assert world.state.stop_price is None
     assert not world.notices("engine_stop")
     assert world.working() == []
+
+
+def test_a_row_that_lags_behind_memory_is_a_finding_and_written_again(world: World) -> None:
+    limit = SubmitOrder(Side.BUY, Decimal(10), "dip", type=OrderType.LIMIT, price=Decimal(95))
+    world.bar(limit)
+    (order,) = world.working()
+    world.wait(5)
+    before = len(world.kept(ProgressEntry))
+    database = {ClientOrderId(order.order.id): Status.INITIALIZED}
+    report = (world.report(order),)
+    world.tell(OpenOrdersReported(report, world.now_s, database))
+
+    assert world.notices("database_differs")
+    repaired = world.kept(ProgressEntry)[before:]
+    assert [each.status for each in repaired if isinstance(each, ProgressEntry)] == [
+        Status.ACCEPTED
+    ]
