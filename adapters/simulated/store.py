@@ -324,6 +324,14 @@ class MemoryLedger:
             if row.account_id == account_id
         }
 
+    async def open_orders(self, account_id: AccountId) -> Mapping[ClientOrderId, Status]:
+        """The rows of the account's orders that have not ended."""
+        return {
+            order_id: row.status
+            for order_id, row in self._store.orders.items()
+            if row.order.account_id == account_id and not row.status.is_terminal
+        }
+
     async def executions_cursor(self, account_id: AccountId) -> str | None:
         """How far the account's executions were read."""
         return self._store.cursors.get(account_id)
