@@ -135,6 +135,18 @@ async def test_after_a_kill_of_its_owner_it_ends_and_starts_clean(folder: Path):
     assert not servers_in(folder)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next start ends it")
+async def test_a_server_does_not_outlive_its_owner(folder: Path):
+    async with a_holder(folder) as (owner, _):
+        assert servers_in(folder)
+        os.kill(owner.pid, signal.SIGKILL)
+        await owner.wait()
+
+    async with asyncio.timeout(10):
+        while servers_in(folder):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_an_orphaned_server_is_not_taken_for_ours(folder: Path):
     async with embedded_postgres(folder) as url:
         await count(url)

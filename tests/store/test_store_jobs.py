@@ -114,6 +114,17 @@ async def test_the_same_fill_again_leaves_no_second_job(store: Store):
     assert await jobs_count(store) == 1
 
 
+async def test_a_fill_during_its_sessions_settlement_gets_a_job_of_its_own(store: Store):
+    await kept(store, BUY_4)
+    connection = await asyncpg.connect(store.url)
+    await connection.execute("update pgqueuer set status = 'picked'")  # it has read its fills
+
+    await kept(store, SELL_4)
+
+    assert await jobs_count(store) == 2
+    await connection.close()
+
+
 async def test_settling_twice_at_once_makes_each_trade_once(store: Store):
     await kept(store, BUY_4, SELL_4)
     await kept(
