@@ -33,8 +33,16 @@ class Sessions:
     async def ensure(self, configured: Sequence[DesiredSession]) -> tuple[DesiredSession, ...]:
         """Make the roster what is configured; who is not named rests, with all of its rows.
 
-        Raises StoreError where a session has changed its account or instrument.
+        Raises StoreError where a session has changed its account or instrument, or two share one.
         """
+        owners: dict[tuple[AccountId, InstrumentId], SessionId] = {}
+        for session in configured:
+            owner = owners.setdefault((session.account_id, session.instrument), session.id)
+            if owner != session.id:
+                raise StoreError(
+                    f"sessions {owner} and {session.id} both trade {session.instrument} of account"
+                    f" {session.account_id}: one session an instrument"
+                )
         with answered("sessions"):
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute("lock table sessions in share row exclusive mode")
