@@ -18,7 +18,7 @@ from typing import Any, assert_never
 
 from actors.runtime import Actor, Address
 from trader.orders.events import ChangeRecorded, OrderRecorded, RecordRefused
-from trader.orders.order import Cancel, Order, Replace
+from trader.orders.order import Cancel, Order, Replace, request_id
 from trader.ports import Journal as Store
 from trader.ports import Spool
 from trader.records import ChangeEntry, Entry, Kept, NotKept, OrderEntry, Outcome
@@ -363,8 +363,7 @@ class Journal(Actor):
 def _key_of(entry: OrderEntry | ChangeEntry) -> Any:
     if isinstance(entry, OrderEntry):
         return entry.order.item.id
-    change = entry.change.item
-    return change.successor.id if isinstance(change, Replace) else change.id
+    return request_id(entry.change.item)
 
 
 def _event_of(proof: Any, outcome: Kept) -> OrderRecorded | ChangeRecorded:

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trader.ids import ClientOrderId, InstrumentId
-from trader.money import NO_QTY, Quantity
+from trader.money import NO_QTY, ZERO, Quantity
 from trader.orders.order import Fill, Order, Purpose
 from trader.ports import NotSent
 from trader.positions.events import PositionReported
 from trader.positions.position import BrokerView
 
 SENT_KEPT_MAX = 100_000  # ids remembered; older ones are refused by the venue itself
+
+EntryBar = Callable[[], NotSent | None]
+"""Asked when an entry is about to leave: why it may not, or None."""
 
 
 @dataclass(slots=True)
@@ -32,18 +35,16 @@ class InstrumentBook:
 
     incarnation: int = 0
     broker: BrokerView = field(default_factory=BrokerView)
+    newest_fill_s: float | None = None  # host seconds at which it was seen
     exits: dict[ClientOrderId, Exit] = field(default_factory=dict)
     executions: set[str] = field(default_factory=set)
 
 
 class LastGate:
-    """See the module. `entry_bars` gives the reasons for which no entry may leave now."""
+    """See the module."""
 
-    def __init__(
-        self, elapsed: Callable[[], float], entry_bars: Callable[[], NotSent | None]
-    ) -> None:
+    def __init__(self, elapsed: Callable[[], float]) -> None:
         self._elapsed = elapsed
-        self._entry_bars = entry_bars
         self._sent: dict[tuple[ClientOrderId, int], None] = {}
         self._books: dict[InstrumentId, InstrumentBook] = {}
         self.stopped_because = ""  # another holder was seen: nothing leaves at all
@@ -53,21 +54,22 @@ class LastGate:
         book = self._book(instrument)
         book.incarnation = max(book.incarnation, incarnation)
 
-    def snapshot(self, report: PositionReported, newest_fill_s: float | None) -> None:
-        """The broker's word on the position."""
-        self._book(report.instrument).broker.take_snapshot(report, newest_fill_s)
+    def snapshot(self, report: PositionReported) -> None:
+        """The broker's word on the position; one asked for before our newest fill is discarded."""
+        book = self._book(report.instrument)
+        book.broker.take_snapshot(report, book.newest_fill_s)
 
-    def filled(self, fill: Fill) -> bool:
-        """A fill, once; whether it is news."""
+    def filled(self, fill: Fill) -> None:
+        """A fill; the second time it is no news."""
         book = self._book(fill.instrument)
         if fill.execution_id in book.executions:
-            return False
+            return
         book.executions.add(fill.execution_id)
+        book.newest_fill_s = self._elapsed()
         book.broker.fold_fill(fill.side, fill.qty)
         left = book.exits.get(ClientOrderId(fill.client_order_id))
         if left is not None:
             left.applied = Quantity(left.applied + fill.qty)
-        return True
 
     def over(self, instrument: InstrumentId, order_id: str, cum_qty: Quantity) -> None:
         """That order is terminal at the venue: more than it has filled it never will."""
@@ -76,9 +78,30 @@ class LastGate:
             left.qty = cum_qty
 
     def may_submit(
-        self, order: Order, *, is_exit: bool, deadline_s: float, attempt: int
+        self, order: Order, *, is_exit: bool, deadline_s: float, attempt: int, entry_bar: EntryBar
     ) -> NotSent | None:
         """None: it leaves now, and is remembered as sent."""
+        refusal = self._refusal(order, deadline_s, attempt)
+        if refusal is None and not is_exit:
+            refusal = entry_bar()
+        if refusal is None and is_exit and order.purpose is Purpose.EXIT:
+            refusal = self._reduce(order)
+        if refusal is None:
+            self._remember(order.id, attempt)
+        return refusal
+
+    def may_change(
+        self, *, raises_risk: bool, deadline_s: float, entry_bar: EntryBar
+    ) -> NotSent | None:
+        """For a replace or cancel."""
+        if self.stopped_because:
+            return NotSent("not_the_owner", self.stopped_because)
+        if self._elapsed() > deadline_s:
+            return NotSent("deadline_passed", "the request waited too long")
+        return entry_bar() if raises_risk else None
+
+    def _refusal(self, order: Order, deadline_s: float, attempt: int) -> NotSent | None:
+        """Why no order at all, exits included, may leave."""
         if self.stopped_because:
             return NotSent("not_the_owner", self.stopped_because)
         if (order.id, attempt) in self._sent:
@@ -86,30 +109,21 @@ class LastGate:
         now_s = self._elapsed()
         if now_s > deadline_s:
             return NotSent("deadline_passed", f"{now_s - deadline_s:.1f} s too late")
-        book = self._book(order.instrument)
-        if order.incarnation < book.incarnation and attempt == 1:
-            return NotSent("old_incarnation", f"{order.incarnation} of {book.incarnation}")
-        if not is_exit:
-            bar = self._entry_bars()
-            if bar is not None:
-                return bar
-        elif order.purpose is Purpose.EXIT:
-            book.exits = {i: e for i, e in book.exits.items() if e.qty > e.applied}
-            others = sum(e.qty - e.applied for i, e in book.exits.items() if i != order.id)
-            free = abs(book.broker.broker_qty) - others
-            if book.broker.snapshot_qty is not None and order.qty > free:
-                return NotSent("not_reducible", f"{order.qty} of {free} left to reduce")
-            book.exits[order.id] = Exit(order.qty, NO_QTY)
-        self._remember(order.id, attempt)
+        newest = self._book(order.instrument).incarnation
+        if order.incarnation < newest and attempt == 1:  # a resend is the newest one's decision
+            return NotSent("old_incarnation", f"{order.incarnation} of {newest}")
         return None
 
-    def may_change(self, *, raises_risk: bool, deadline_s: float) -> NotSent | None:
-        """For a replace or cancel."""
-        if self.stopped_because:
-            return NotSent("not_the_owner", self.stopped_because)
-        if self._elapsed() > deadline_s:
-            return NotSent("deadline_passed", "the request waited too long")
-        return self._entry_bars() if raises_risk else None
+    def _reduce(self, order: Order) -> NotSent | None:
+        """Count the exit, unless it would take what others take already."""
+        book = self._book(order.instrument)
+        book.exits = {i: e for i, e in book.exits.items() if e.qty > e.applied}
+        others = sum((e.qty - e.applied for i, e in book.exits.items() if i != order.id), ZERO)
+        free = abs(book.broker.broker_qty) - others
+        if book.broker.snapshot_qty is not None and order.qty > free:
+            return NotSent("not_reducible", f"{order.qty} of {free} left to reduce")
+        book.exits.setdefault(order.id, Exit(order.qty, NO_QTY))
+        return None
 
     def _remember(self, order_id: ClientOrderId, attempt: int) -> None:
         self._sent[(order_id, attempt)] = None

@@ -9,7 +9,8 @@ from typing import assert_never
 
 import structlog
 
-from actors import broker, journal, portfolio_server, realtime_trader, sessions
+from actors import broker_out, journal, portfolio_server, realtime_trader, sessions
+from actors.account_book import AccountBook
 from actors.account_messages import name_of as account_name
 from actors.app.lock import only_daemon_of
 from actors.app.operator import Latch
@@ -18,7 +19,7 @@ from actors.app.secrets import database_url
 from actors.app.tree import INLINE, PROCESS, Parts, feed_name, tree
 from actors.app.venues import SandboxProcess, open_venues
 from actors.audience import Audience
-from actors.broker import AccountManager, AccountRules, Owners
+from actors.broker import AccountManager, AccountNeighbours, AccountRules
 from actors.calendar import Calendar
 from actors.job_runner import JobRunner
 from actors.journal import Backlog, Journal
@@ -189,7 +190,7 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
         )
 
     backlog = Backlog()
-    owners = {account_id: Owners() for account_id in house.venues}
+    books = {account_id: AccountBook(house.host.elapsed) for account_id in house.venues}
 
     def account(account_id: AccountId) -> Actor:
         rules = AccountRules(account_id, house.leases[account_id], config.lease_ttl_s)
@@ -197,11 +198,9 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
             rules,
             house.venues[account_id].account,
             store.ledger,
-            journal_at,
-            portfolio_at,
-            sessions_at,
+            books[account_id],
+            AccountNeighbours(journal_at, portfolio_at, sessions_at),
             house.latch.halted,
-            owners[account_id],
         )
 
     audiences = {account_id: Audience() for account_id in house.venues}
@@ -325,7 +324,7 @@ def _runtime(settings: Settings, host: AsyncioHost) -> Runtime:
         budget_s=config.slice_ms / 1000,
         mailbox_soft_limit=config.mailbox_depth_max,
         never_again=NEVER_AGAIN,
-        on_lost=broker.lost,
+        on_lost=broker_out.lost,
         watchdog=Watchdog(
             warn_after_s=config.handler_warn_ms / 1000,
             interrupt_after_s=config.handler_interrupt_ms / 1000,

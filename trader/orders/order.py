@@ -129,6 +129,11 @@ class Cancel:
 Change = Replace | Cancel
 
 
+def request_id(change: Change) -> ClientOrderId:
+    """The key of the request: a replace goes by its successor's id."""
+    return change.successor.id if isinstance(change, Replace) else change.id
+
+
 @dataclass(frozen=True, slots=True)
 class Fill:
     """One execution, unique by (account, execution_id). Source of truth: the broker."""
