@@ -18,7 +18,8 @@ from actors.lanes import CONFLATE, LANES
 from actors.realtime_trader import Neighbours, RealtimeTrader, name_of
 from actors.runtime import Actor, AsyncioHost, Child, Runtime, SupervisorSpec
 from actors.strategy_host import StrategyHost
-from adapters.simulated.store import MemoryLedger, MemoryStore
+from adapters.simulated.ledger import MemoryLedger
+from adapters.simulated.rows import MemoryStore
 from adapters.strategies.inline import InlineRunner
 from tests.trader.session.session_world import RULES
 from trader.ids import InstrumentId, SessionId, instrument_id

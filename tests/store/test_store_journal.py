@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from contracts.journal_contract import JournalContract
 
-from adapters.simulated.store import MemoryJournal, MemoryLedger, MemoryStore
+from adapters.simulated.journal import MemoryJournal
+from adapters.simulated.ledger import MemoryLedger
+from adapters.simulated.rows import MemoryStore
 from adapters.store.connect import Pool, readers
 from adapters.store.ledger import PostgresLedger
 from adapters.store.postgres import PostgresJournal

@@ -24,7 +24,8 @@ from store.store_parts import (
     an_order_entry,
 )
 
-from adapters.simulated.store import MemoryJournal, MemoryStore
+from adapters.simulated.journal import MemoryJournal
+from adapters.simulated.rows import MemoryStore
 from adapters.store import spool as spool_module
 from adapters.store.spool import SLOT_BYTES, FileSpool
 from trader.errors import StoreUnavailable, StoreUnsafe
