@@ -4,6 +4,7 @@ Readiness is never OK about what is unknown: an actor that does not answer is a 
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from actors.account_messages import AccountState
 from actors.desk_snapshot import Snapshot, everybody
@@ -22,6 +23,8 @@ from trader.views import (
     HeatView,
     ReadyView,
 )
+
+RATIO_STEP = Decimal("0.000001")
 
 
 def heat_view(look: Snapshot) -> HeatView:
@@ -49,7 +52,7 @@ def heat_view(look: Snapshot) -> HeatView:
         high=heat.high,
         equity=heat.equity,
         currency=config.currency,
-        ratio=heat.ratio,
+        ratio=_rounded(heat.ratio),
         level=heat.level,
         warn_ratio=limits.warn_ratio if limits else config.warn_ratio,
         block_ratio=limits.block_ratio if limits else config.block_ratio,
@@ -59,13 +62,18 @@ def heat_view(look: Snapshot) -> HeatView:
             HeatGroupView(
                 group=name,
                 high=high,
-                ratio=high / heat.equity if heat.equity else None,
+                ratio=_rounded(high / heat.equity) if heat.equity else None,
                 cap_ratio=caps.get(name),
             )
             for name, high in sorted(groups.items())
             if name
         ),
     )
+
+
+def _rounded(ratio: Decimal | None) -> Decimal | None:
+    """To a millionth: shown, never compared with a limit."""
+    return None if ratio is None else ratio.quantize(RATIO_STEP)
 
 
 def _contributions(

@@ -5,7 +5,7 @@ deadlines of user code are the runner's; here is only the outermost one, should 
 hang. A runner that needs no wait is asked in the handler itself, where the watchdog sees it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, assert_never, runtime_checkable
@@ -68,10 +68,13 @@ class AtOnce(Protocol):
 
 
 class StrategyHost(Actor):
-    """See the module."""
+    """See the module. `decided` is told how long each decision took, in seconds."""
 
-    def __init__(self, runner: StrategyRunner) -> None:
+    def __init__(
+        self, runner: StrategyRunner, decided: Callable[[float], None] = lambda _: None
+    ) -> None:
         super().__init__()
+        self._decided = decided
         self._runner = runner
         self._at_once = runner if isinstance(runner, AtOnce) else None
         self._sessions: dict[SessionId, Address] = {}
@@ -99,15 +102,23 @@ class StrategyHost(Actor):
     def _decide(self, asked: DecideOnBar) -> None:
         session_id, reply_to = asked.session_id, asked.reply_to
         self._sessions[session_id] = reply_to
+        elapsed, decided = self.runtime.host.elapsed, self._decided
+        began_s = elapsed()
         if self._at_once is not None:
             reply_to.tell(
                 self._at_once.decide_now(session_id, asked.candle, asked.view, asked.rebuild)
             )
+            decided(elapsed() - began_s)
             return
+
+        def done(event: StrategyDecided | StrategyFailed) -> StrategyDecided | StrategyFailed:
+            decided(elapsed() - began_s)
+            return event
+
         opened_at, rebuild = asked.candle.opened_at, asked.rebuild
         self.pipe(
             self._runner.decide(session_id, asked.candle, asked.view, rebuild),
-            done=_as_it_is,
+            done=done,
             failed=lambda error: _runner_failed(session_id, opened_at, rebuild, error),
             to=reply_to,
             deadline_s=RUNNER_DEADLINE_S,

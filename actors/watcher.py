@@ -104,4 +104,6 @@ class Watcher(Actor):
     def _heat(self, message: HeatChanged) -> None:
         heat = message.heat
         write = log.info if heat.level is HeatLevel.CALM else log.warning
-        write("heat_changed", level=heat.level, high=heat.high, missing=", ".join(heat.missing))
+        write(
+            "heat_changed", heat_level=heat.level, high=heat.high, missing=", ".join(heat.missing)
+        )

@@ -5,6 +5,7 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import assert_never
 
 import structlog
@@ -12,6 +13,7 @@ import structlog
 from actors import broker_out, journal, portfolio_server, realtime_trader, sessions
 from actors.account_book import AccountBook
 from actors.account_messages import name_of as account_name
+from actors.app.counted import CountedJournal
 from actors.app.lock import only_daemon_of
 from actors.app.operator import Latch
 from actors.app.rules import guardian_rules, session_rules
@@ -21,19 +23,31 @@ from actors.app.venues import SandboxProcess, open_venues
 from actors.audience import Audience
 from actors.broker import AccountManager, AccountNeighbours, AccountRules
 from actors.calendar import Calendar
+from actors.command_keeper import CommandKeeper
+from actors.desk_snapshot import seats_in
 from actors.job_runner import JobRunner
 from actors.journal import Backlog, Journal
 from actors.lanes import CONFLATE, LANES, NEVER_AGAIN
 from actors.market_data import MarketData
 from actors.portfolio_server import PortfolioServer
 from actors.realtime_trader import Neighbours, RealtimeTrader
-from actors.runtime import Actor, AsyncioHost, Quarantined, Runtime, SupervisorSpec, Watchdog
+from actors.runtime import (
+    Actor,
+    Address,
+    AsyncioHost,
+    Quarantined,
+    Runtime,
+    SupervisorSpec,
+    Watchdog,
+)
 from actors.runtime import Notice as RuntimeNotice
 from actors.sessions import Desired, SessionQuarantined, Sessions
 from actors.strategy_host import StrategyHost
+from actors.watcher import Watcher
 from adapters.brokers.alpaca import AlpacaVenue, WrongAccount
 from adapters.calendar_jobs import ApschedulerJobs
 from adapters.folders import Folders
+from adapters.gateway.metrics import Metrics
 from adapters.store.portfolio import StoredLimits
 from adapters.store.sessions import DesiredSession
 from adapters.store.store import Store, StoreSettings, open_store
@@ -69,6 +83,8 @@ class House:
     latch: Latch
     leases: dict[AccountId, Lease]
     boot_id: str
+    started_at: datetime
+    metrics: Metrics
 
 
 @contextlib.asynccontextmanager
@@ -111,7 +127,18 @@ async def open_house(settings: Settings, folders: Folders) -> AsyncIterator[Hous
         await store.sessions.ensure(_desired_rows(settings))
         runtime = _runtime(settings, host)
         house = House(
-            settings, folders, host, runtime, store, venues, sandbox, latch, leases, boot_id
+            settings=settings,
+            folders=folders,
+            host=host,
+            runtime=runtime,
+            store=store,
+            venues=venues,
+            sandbox=sandbox,
+            latch=latch,
+            leases=leases,
+            boot_id=boot_id,
+            started_at=host.now(),
+            metrics=Metrics(),
         )
         jobs = ApschedulerJobs()
         jobs.start()
@@ -190,6 +217,7 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
         )
 
     backlog = Backlog()
+    written = CountedJournal(store.journal, house.metrics, house.host.elapsed)
     books = {account_id: AccountBook(house.host.elapsed) for account_id in house.venues}
 
     def account(account_id: AccountId) -> Actor:
@@ -259,13 +287,19 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
     ) -> tuple[Instrument, ...] | QueryFailed:
         return await house.venues[account_id].venue.instruments(ids)
 
+    def bearer_of(session_id: SessionId) -> Address | None:
+        seat = seats_in(runtime.tree(), iter(expected)).get(session_id)
+        bearer = None if seat is None else seat.bearer
+        return None if bearer is None else runtime.address(bearer.name)
+
     def per_account(make: Callable[[AccountId], Actor]) -> dict[AccountId, Callable[[], Actor]]:
         return {account_id: functools.partial(make, account_id) for account_id in house.venues}
 
     return tree(
         Parts(
+            watcher=lambda: Watcher(house.metrics.reconcile_broke),
             journal=lambda: Journal(
-                store.journal,
+                written,
                 store.spool,
                 backlog,
                 pending_max=config.pending_entries_max,
@@ -281,8 +315,10 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
             accounts=per_account(account),
             feeds=per_account(feed),
             hours=per_account(hours),
-            inline=lambda: StrategyHost(inline),
-            process=None if process is None else lambda: StrategyHost(process),
+            inline=lambda: StrategyHost(inline, house.metrics.bar_decided),
+            process=None
+            if process is None
+            else lambda: StrategyHost(process, house.metrics.bar_decided),
             sessions=lambda: Sessions(
                 [desired(each) for each in expected],
                 instruments,
@@ -292,6 +328,7 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
                 ),
                 portfolio_at,
             ),
+            commands=lambda: CommandKeeper(store.operator, bearer_of, frozenset(expected)),
         ),
         restarts_count_max=settings.runtime.restarts_count_max,
         restarts_window_s=settings.runtime.restarts_window_s,

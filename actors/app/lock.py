@@ -35,3 +35,18 @@ def only_daemon_of(state: Path) -> Iterator[str]:
         yield f"{os.uname().nodename}:{identity}"
     finally:
         os.close(file)
+
+
+def is_held(state: Path) -> bool:
+    """Whether a daemon runs with the folder now."""
+    try:
+        file = os.open(state / "daemon.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False

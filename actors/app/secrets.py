@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from trader.config import StoreConfig
+from trader.config import Settings, StoreConfig, VenueKind
 from trader.errors import ConfigInvalid
 
 
@@ -27,3 +27,18 @@ def database_url(config: StoreConfig) -> str:
     """Of the user's own server; "" means the embedded one."""
     found = secret(config.database_url_file, config.database_url_env, "store.database_url_file")
     return found.get_secret_value() if found is not None else ""
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Every secret the configuration points to: none of them may stand in a log."""
+    found = [database_url(settings.store)]
+    for name, account in settings.accounts.items():
+        if account.venue is VenueKind.SANDBOX:
+            continue  # its keys are made by the venue itself
+        for file, variable in (
+            (account.key_file, account.key_env),
+            (account.secret_file, account.secret_env),
+        ):
+            value = secret(file, variable, f"accounts.{name}")
+            found.append(value.get_secret_value() if value is not None else "")
+    return [each for each in found if each]

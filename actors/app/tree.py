@@ -1,6 +1,7 @@
 """The tree: who supervises whom, in the order of starting. Leaf to root, stopped in reverse.
 
 root (one for one)
+├── watcher                  the log
 ├── writing (rest for one)   journal, jobs
 ├── portfolio
 ├── accounts                 one account manager each
@@ -8,15 +9,18 @@ root (one for one)
 ├── strategies               inline, process
 ├── traders (quarantine)     one per session, started by `sessions`
 ├── guardians                those that stand in
-└── sessions
+├── sessions
+├── commands                 closes, until they are done
+└── viewers                  one for each reader of a series
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from actors import job_runner, journal, portfolio_server, sessions
+from actors import command_keeper, job_runner, journal, portfolio_server, sessions, watcher
 from actors.account_messages import name_of
 from actors.runtime import Actor, Child, Exhausted, Strategy, SupervisorSpec
+from actors.viewer import VIEWERS
 from trader.ids import AccountId
 
 Make = Callable[[], Actor]
@@ -38,6 +42,7 @@ def hours_name(account_id: AccountId) -> str:
 class Parts:
     """How each actor is made."""
 
+    watcher: Make
     journal: Make
     jobs: Make | None
     portfolio: Make
@@ -47,6 +52,7 @@ class Parts:
     inline: Make
     process: Make | None
     sessions: Make
+    commands: Make
 
 
 def tree(parts: Parts, *, restarts_count_max: int, restarts_window_s: float) -> SupervisorSpec:
@@ -72,6 +78,7 @@ def tree(parts: Parts, *, restarts_count_max: int, restarts_window_s: float) -> 
     return SupervisorSpec(
         "root",
         (
+            Child(watcher.NAME, parts.watcher),
             group(
                 "writing",
                 Child(journal.NAME, parts.journal),
@@ -92,6 +99,8 @@ def tree(parts: Parts, *, restarts_count_max: int, restarts_window_s: float) -> 
             group(sessions.TRADERS, exhausted=Exhausted.QUARANTINE),
             group(sessions.GUARDIANS, exhausted=Exhausted.QUARANTINE),
             Child(sessions.NAME, parts.sessions),
+            Child(command_keeper.NAME, parts.commands),
+            group(VIEWERS, exhausted=Exhausted.QUARANTINE),
         ),
         restarts_count_max=restarts_count_max,
         restarts_window_s=restarts_window_s,

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from actors.app.secrets import secret
 from actors.runtime import Host
 from adapters.brokers.alpaca import AlpacaSettings, AlpacaVenue, open_alpaca
-from trader.config import AccountConfig, SandboxConfig, Settings, VenueKind
+from trader.config import SandboxConfig, Settings, VenueKind
 from trader.errors import ConfigInvalid, TraderError
 from trader.ids import AccountId
 
@@ -127,18 +127,17 @@ async def open_venues(
                 sandbox_process(settings.sandbox, folder / "sandbox", tuple(sandboxed))
             )
         venues = {}
-        for name, account in settings.accounts.items():
-            login = _login(settings, AccountId(name), account, sandbox)
+        for name in settings.accounts:
+            login = login_of(settings, AccountId(name), sandbox)
             venues[AccountId(name)] = await stack.enter_async_context(open_alpaca(login, host))
         yield venues, sandbox
 
 
-def _login(
-    settings: Settings,
-    account_id: AccountId,
-    account: AccountConfig,
-    sandbox: SandboxProcess | None,
+def login_of(
+    settings: Settings, account_id: AccountId, sandbox: SandboxProcess | None
 ) -> AlpacaSettings:
+    """Where an account is reached and with which keys. Raises ConfigInvalid without any."""
+    account = settings.accounts[account_id]
     if account.venue is VenueKind.SANDBOX:
         assert sandbox is not None
         key, secret_file = sandbox.keys[account_id]
