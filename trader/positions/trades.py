@@ -87,7 +87,7 @@ class RoundTrips:
         if isinstance(move, Assignment):
             self._under_way = _assigned(self._under_way, move)
             return None
-        opening_qty = move.qty
+        opening_qty: Decimal = move.qty
         if self._left_over_qty:
             opening_qty, self._left_over_qty = abs(self._left_over_qty), NO_QTY
         closed: Trade | None = None

@@ -5,7 +5,6 @@ it meets no condition on heat, freshness, state or budgets. All else is an entry
 of them, in a fixed order, each with its reason. Changes go the same two roads.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,12 +15,12 @@ from trader.orders.working import WorkingOrder
 from trader.proofs import Cleared
 from trader.risk.heat import Grant, HeatRules, fill_price, unit_loss
 from trader.risk.standing import (
-    Check,
+    BUDGET_AND_HEAT,
+    SESSION,
     Limits,
+    Question,
     Standing,
-    budget_checks,
-    heat_checks,
-    standing_checks,
+    first_failed,
 )
 
 
@@ -54,9 +53,9 @@ def clear(
         detail = f"{order.side} {order.qty}, of {broker_qty} only {reducible} can be reduced"
         return Refused("not_reducible", detail)
     refusal = (
-        _first_refused(standing_checks(standing))
+        _refusal(SESSION, standing, limits)
         or _order_refusal(order, broker_qty, standing, limits, instrument, mark)
-        or _last_refusal(standing, limits)
+        or _refusal(BUDGET_AND_HEAT, standing, limits)
     )
     if refusal is not None:
         return refusal
@@ -100,12 +99,12 @@ def clear_change(
     more = raises_risk_by(change, target, mark, instrument.multiplier, rules, broker_qty=broker_qty)
     if more <= 0 or (standing.is_closing and target.is_exit):
         return Cleared(change)
-    refusal = _first_refused(standing_checks(standing))
+    refusal = _refusal(SESSION, standing, limits)
     if isinstance(change, Replace) and not target.is_exit:
         refusal = refusal or _order_refusal(
             change.successor, broker_qty, standing, limits, instrument, mark
         )
-    refusal = refusal or _last_refusal(standing, limits)
+    refusal = refusal or _refusal(BUDGET_AND_HEAT, standing, limits)
     if refusal is not None:
         return refusal
     if grant is None or grant.order_id != request_id:
@@ -262,9 +261,6 @@ def _trigger(order: Order, mark: Price) -> Price:
     return mark if order.stop_price is None else order.stop_price
 
 
-def _first_refused(checks: Iterable[Check]) -> Refused | None:
-    return next((Refused(one.reason_code, one.answer) for one in checks if not one.is_ok), None)
-
-
-def _last_refusal(standing: Standing, limits: Limits) -> Refused | None:
-    return _first_refused((*budget_checks(standing, limits), *heat_checks(standing)))
+def _refusal(questions: tuple[Question, ...], standing: Standing, limits: Limits) -> Refused | None:
+    failed = first_failed(questions, standing, limits)
+    return None if failed is None else Refused(failed.reason_code, failed.answer)

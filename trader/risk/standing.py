@@ -4,6 +4,7 @@ The gate refuses by the first one that does not hold; `why` shows all of them. T
 ones, so the two cannot disagree.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -33,6 +34,11 @@ class Standing:
     orders_last_day: int
     position_qty: Quantity = NO_QTY  # memory's, signed: it may be ahead of the broker's snapshot
 
+    @property
+    def reconciled(self) -> str:
+        """How long ago, in words."""
+        return "never" if self.reconcile_age_s is None else f"{self.reconcile_age_s:.0f} s ago"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -56,6 +62,33 @@ class Check:
     is_ok: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing that must hold; its answers are templates over the standing and the limits."""
+
+    reason_code: str
+    text: str
+    holds: Callable[[Standing, Limits], bool]
+    yes: str
+    no: str
+
+    def check(self, standing: Standing, limits: Limits) -> Check:
+        """How it stands, in words."""
+        is_ok = self.holds(standing, limits)
+        answer = (self.yes if is_ok else self.no).format(standing=standing, limits=limits)
+        return Check(self.reason_code, self.text, answer, is_ok)
+
+
+def first_failed(
+    questions: tuple[Question, ...], standing: Standing, limits: Limits
+) -> Check | None:
+    """The gate's way of asking: words are made for a refusal only."""
+    for question in questions:
+        if not question.holds(standing, limits):
+            return question.check(standing, limits)
+    return None
+
+
 def entry_checks(standing: Standing, limits: Limits, mark: Price | None) -> tuple[Check, ...]:
     """Everything that the gate asks before it looks at the order itself, in its order."""
     price = Check(
@@ -65,130 +98,128 @@ def entry_checks(standing: Standing, limits: Limits, mark: Price | None) -> tupl
         mark is not None,
     )
     return (
-        *standing_checks(standing),
+        *(each.check(standing, limits) for each in SESSION),
         price,
-        *budget_checks(standing, limits),
-        *heat_checks(standing),
+        *(each.check(standing, limits) for each in BUDGET_AND_HEAT),
     )
 
 
-def standing_checks(standing: Standing) -> tuple[Check, ...]:
-    """About the session itself: operator, recovery, ownership, database, line, market."""
-    age_s, age_max_s = standing.reconcile_age_s, standing.reconcile_age_max_s
-    is_reconciled = age_s is not None and age_s <= age_max_s
-    since = "never" if age_s is None else f"{age_s:.0f} s ago"
-    market = {
-        True: "the venue is open",
-        False: "the venue is closed",
-        None: "the venue has not said if it is open",
-    }
-    return (
-        _check(
-            "exits_only",
-            "May the session do more than exit?",
-            standing.state is not TradingState.EXITS_ONLY,
-            ("it may", "the session only exits"),
-        ),
-        _check(
-            "halted",
-            "Does the operator allow entries?",
-            standing.state is not TradingState.HALTED,
-            (f"{standing.state}", "the operator halted entries"),
-        ),
-        _check(
-            "closing",
-            "Is the position left alone?",
-            not standing.is_closing,
-            ("nothing is closing it", "the position is being closed"),
-        ),
-        _check(
-            "not_ready",
-            "Has the session recovered?",
-            standing.phase_ready,
-            ("position, orders and rows are known", "the session is still recovering"),
-        ),
-        _check(
-            "lease_lost",
-            "Is the account ours?",
-            standing.lease_held,
-            ("its lease is held", "the account's lease is not held"),
-        ),
-        _check(
-            "store_down",
-            "Does the database answer?",
-            standing.store_up,
-            ("it does", "the database does not answer"),
-        ),
-        _check(
-            "clock_suspect",
-            "Can the wall clock be trusted?",
-            standing.clock_ok,
-            ("it can", "the wall clock jumped"),
-        ),
-        _check(
-            "stream_down",
-            "Is the account's event stream up?",
-            standing.stream_up,
-            ("it is", "the account's event stream is down"),
-        ),
-        Check(
-            "reconcile_stale",
-            "Was the position reconciled lately?",
-            f"reconciled {since}, at most {age_max_s:.0f} s",
-            is_reconciled,
-        ),
-        Check(
-            "market_unknown" if standing.market_open is None else "market_closed",
-            "Is the market open?",
-            market[standing.market_open],
-            standing.market_open is True,
-        ),
-        _check(
-            "feed_stale",
-            "Is the market data fresh?",
-            standing.feed_fresh,
-            ("it is", "the market data feed is stale"),
-        ),
-    )
+SESSION = (
+    Question(
+        "exits_only",
+        "May the session do more than exit?",
+        lambda s, _: s.state is not TradingState.EXITS_ONLY,
+        "it may",
+        "the session only exits",
+    ),
+    Question(
+        "halted",
+        "Does the operator allow entries?",
+        lambda s, _: s.state is not TradingState.HALTED,
+        "{standing.state}",
+        "the operator halted entries",
+    ),
+    Question(
+        "closing",
+        "Is the position left alone?",
+        lambda s, _: not s.is_closing,
+        "nothing is closing it",
+        "the position is being closed",
+    ),
+    Question(
+        "not_ready",
+        "Has the session recovered?",
+        lambda s, _: s.phase_ready,
+        "position, orders and rows are known",
+        "the session is still recovering",
+    ),
+    Question(
+        "lease_lost",
+        "Is the account ours?",
+        lambda s, _: s.lease_held,
+        "its lease is held",
+        "the account's lease is not held",
+    ),
+    Question(
+        "store_down",
+        "Does the database answer?",
+        lambda s, _: s.store_up,
+        "it does",
+        "the database does not answer",
+    ),
+    Question(
+        "clock_suspect",
+        "Can the wall clock be trusted?",
+        lambda s, _: s.clock_ok,
+        "it can",
+        "the wall clock jumped",
+    ),
+    Question(
+        "stream_down",
+        "Is the account's event stream up?",
+        lambda s, _: s.stream_up,
+        "it is",
+        "the account's event stream is down",
+    ),
+    Question(
+        "reconcile_stale",
+        "Was the position reconciled lately?",
+        lambda s, _: s.reconcile_age_s is not None and s.reconcile_age_s <= s.reconcile_age_max_s,
+        "reconciled {standing.reconciled}, at most {standing.reconcile_age_max_s:.0f} s",
+        "reconciled {standing.reconciled}, at most {standing.reconcile_age_max_s:.0f} s",
+    ),
+    Question(
+        "market_unknown",
+        "Has the venue said if it is open?",
+        lambda s, _: s.market_open is not None,
+        "it has",
+        "the venue has not said if it is open",
+    ),
+    Question(
+        "market_closed",
+        "Is the market open?",
+        lambda s, _: s.market_open is True,
+        "the venue is open",
+        "the venue does not say that it is open",
+    ),
+    Question(
+        "feed_stale",
+        "Is the market data fresh?",
+        lambda s, _: s.feed_fresh,
+        "it is",
+        "the market data feed is stale",
+    ),
+)
+"""About the session itself: operator, recovery, ownership, database, line, market."""
 
-
-def budget_checks(standing: Standing, limits: Limits) -> tuple[Check, ...]:
-    """How many entries were recorded lately, of how many."""
-    minute, day = standing.orders_last_minute, standing.orders_last_day
-    return (
-        Check(
-            "orders_per_minute",
-            "Is there budget for an entry this minute?",
-            f"{minute} in the last minute, at most {limits.orders_per_minute_max}",
-            minute < limits.orders_per_minute_max,
-        ),
-        Check(
-            "orders_per_day",
-            "Is there budget for an entry today?",
-            f"{day} in the last day, at most {limits.orders_per_day_max}",
-            day < limits.orders_per_day_max,
-        ),
-    )
-
-
-def heat_checks(standing: Standing) -> tuple[Check, ...]:
-    """What the portfolio says."""
-    level = standing.heat_level
-    return (
-        _check(
-            "heat_unknown",
-            "Is the portfolio's heat complete?",
-            level is not HeatLevel.UNKNOWN,
-            (f"{level}", "the portfolio's heat is incomplete"),
-        ),
-        _check(
-            "heat_block",
-            "Is the portfolio's heat below its limit?",
-            level is not HeatLevel.BLOCK,
-            (f"{level}", "the portfolio's heat is at its limit"),
-        ),
-    )
-
-
-def _check(reason_code: str, question: str, is_ok: bool, answers: tuple[str, str]) -> Check:
-    return Check(reason_code, question, answers[0 if is_ok else 1], is_ok)
+BUDGET_AND_HEAT = (
+    Question(
+        "orders_per_minute",
+        "Is there budget for an entry this minute?",
+        lambda s, limits: s.orders_last_minute < limits.orders_per_minute_max,
+        "{standing.orders_last_minute} in the last minute, at most {limits.orders_per_minute_max}",
+        "{standing.orders_last_minute} in the last minute, at most {limits.orders_per_minute_max}",
+    ),
+    Question(
+        "orders_per_day",
+        "Is there budget for an entry today?",
+        lambda s, limits: s.orders_last_day < limits.orders_per_day_max,
+        "{standing.orders_last_day} in the last day, at most {limits.orders_per_day_max}",
+        "{standing.orders_last_day} in the last day, at most {limits.orders_per_day_max}",
+    ),
+    Question(
+        "heat_unknown",
+        "Is the portfolio's heat complete?",
+        lambda s, _: s.heat_level is not HeatLevel.UNKNOWN,
+        "{standing.heat_level}",
+        "the portfolio's heat is incomplete",
+    ),
+    Question(
+        "heat_block",
+        "Is the portfolio's heat below its limit?",
+        lambda s, _: s.heat_level is not HeatLevel.BLOCK,
+        "{standing.heat_level}",
+        "the portfolio's heat is at its limit",
+    ),
+)
+"""How many entries were recorded lately, of how many, and what the portfolio says."""
