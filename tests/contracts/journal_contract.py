@@ -237,6 +237,15 @@ class JournalContract:
 
         assert (await self.loaded(begun))[an_id(1)].status is Status.ACCEPTED
 
+    async def test_the_open_orders_are_those_that_have_not_ended(self, begun: StoreStage):
+        await begun.journal.write([an_order_entry(n) for n in (1, 2, 3)])
+        await begun.journal.write([progress(Status.CANCELED, 1), progress(Status.UNKNOWN, 2)])
+
+        assert await begun.ledger.open_orders(ACCOUNT) == {
+            an_id(2): Status.UNKNOWN,
+            an_id(3): Status.INITIALIZED,
+        }
+
     # ------------------------------------------------------------------ changes
 
     async def test_a_cancel_request_is_pending_until_it_is_answered(self, begun: StoreStage):
