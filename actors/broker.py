@@ -149,6 +149,7 @@ class AccountManager(Actor):
         book: AccountBook,
         neighbours: AccountNeighbours,
         halted: Callable[[], str],
+        acknowledged: Callable[[float], None] = lambda _: None,
     ) -> None:
         super().__init__()
         self._rules = rules
@@ -157,7 +158,7 @@ class AccountManager(Actor):
         self._book = book
         self._to = neighbours
         self._halted = halted  # "" or why no entry may leave: the HALT row or file
-        self._out = Outgoing(self, account, book.gate, self._entry_bar)
+        self._out = Outgoing(self, account, book.gate, self._entry_bar, acknowledged)
         self._questions = Questions(self, rules.account_id, account, ledger, book)
         self._executions = Executions(self, account, book, self._keep_cursor)
         self._lease = rules.lease

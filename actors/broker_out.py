@@ -27,10 +27,21 @@ OrderAnswer = OrderAccepted | OrderRejected | OrderUnanswered | OrderDenied
 
 
 class Outgoing:
-    """See the module. One account manager's; its waits are that actor's."""
+    """See the module. One account manager's; its waits are that actor's.
 
-    def __init__(self, actor: Actor, account: Account, gate: LastGate, entry_bar: EntryBar) -> None:
+    `acknowledged` is told how many seconds the venue took to answer an order.
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        account: Account,
+        gate: LastGate,
+        entry_bar: EntryBar,
+        acknowledged: Callable[[float], None],
+    ) -> None:
         self._actor = actor
+        self._acknowledged = acknowledged
         self._account = account
         self._gate = gate
         self._entry_bar = entry_bar
@@ -38,6 +49,7 @@ class Outgoing:
     def submit(self, asked: SubmitOrder) -> None:
         """Send an order. `OrderSubmitted` once it is past the gate, then its answer."""
         order = asked.order.item
+        elapsed, sent_s = self._actor.runtime.host.elapsed, 0.0
 
         def gate() -> NotSent | None:
             refusal = self._gate.may_submit(
@@ -48,12 +60,19 @@ class Outgoing:
                 entry_bar=self._entry_bar,
             )
             if refusal is None:
+                nonlocal sent_s
+                sent_s = elapsed()
                 asked.reply_to.tell(OrderSubmitted(order.id))
             return refusal
 
+        def answered(answer: Answer) -> OrderAnswer:
+            if isinstance(answer, Accepted | Rejected):
+                self._acknowledged(elapsed() - sent_s)
+            return self._answered(order, asked.attempt, answer)
+
         self._actor.pipe(
             self._account.submit(asked.order, gate),
-            done=lambda answer: self._answered(order, asked.attempt, answer),
+            done=answered,
             failed=lambda error: OrderUnanswered(order.id, repr(error)),
             to=asked.reply_to,
         )

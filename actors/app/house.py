@@ -35,6 +35,8 @@ from actors.runtime import (
     Actor,
     Address,
     AsyncioHost,
+    Exit,
+    ExitReason,
     Quarantined,
     Runtime,
     SupervisorSpec,
@@ -65,6 +67,8 @@ from trader.session.events import TradingStateChanged
 from trader.session.rules import SessionRules
 
 BUNDLED = ("sma_cross", "donchian", "mean_reversion")
+
+IN_ORDER = (ExitReason.NORMAL, ExitReason.SHUTDOWN)
 
 log = structlog.get_logger()
 
@@ -229,6 +233,7 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
             books[account_id],
             AccountNeighbours(journal_at, portfolio_at, sessions_at),
             house.latch.halted,
+            house.metrics.order_acknowledged,
         )
 
     audiences = {account_id: Audience() for account_id in house.venues}
@@ -371,7 +376,9 @@ def _runtime(settings: Settings, host: AsyncioHost) -> Runtime:
     )
 
     def heard(notice: RuntimeNotice) -> None:
-        log.warning(_snake(type(notice).__name__), **_plain(notice))
+        in_order = isinstance(notice, Exit) and notice.reason in IN_ORDER
+        write = log.debug if in_order else log.warning
+        write(_snake(type(notice).__name__), **_plain(notice))
         prefix = realtime_trader.name_of(SessionId(""))
         if isinstance(notice, Quarantined) and notice.name.startswith(prefix):
             session_id = SessionId(notice.name.removeprefix(prefix))

@@ -56,6 +56,14 @@ def sandbox(context: typer.Context) -> None:
     raise typer.Exit(run_sandbox(context.args))
 
 
+@app.command(context_settings=PASSED_ON, add_help_option=False)
+def drill(context: typer.Context) -> None:
+    """Proofs that anyone can run; see `trader drill --help`."""
+    from actors.app.drill import app as drills
+
+    drills(context.args, prog_name="trader drill")
+
+
 cli.register(app)
 config_verbs.register(app)
 
