@@ -36,7 +36,7 @@ def heat_report(state: SessionState, now_s: float) -> Effects:
         grants=tuple(w.order.id for w in working),
         group=state.rules.group,
         marked_s=state.marked_s if is_exposed else now_s,
-        is_complete=state.is_ready,
+        is_complete=state.is_counted,
     )
     return (ReportHeat(share),)
 

@@ -130,14 +130,18 @@ class SessionState:
         return self.fence.incarnation if self.fence else 0
 
     @property
-    def is_ready(self) -> bool:
-        """Recovered: rows, broker's position and orders, and no order doubted from before."""
+    def is_counted(self) -> bool:
+        """Rows, broker's position and orders are known: heat is complete, doubts at their worst."""
         return (
             self.fence is not None
             and self.positions_ok_s is not None
             and self.orders_ok_s is not None
-            and not self.doubted
         )
+
+    @property
+    def is_ready(self) -> bool:
+        """Recovered: all of that, and no order is doubted from before."""
+        return self.is_counted and not self.doubted
 
     def find(self, client_id: str, broker_id: str) -> WorkingOrder | None:
         """By our id, else by the venue's, among the ended ones too."""

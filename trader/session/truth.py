@@ -80,13 +80,13 @@ def _look_again(state: SessionState, now_s: float) -> Effects:
 
 
 def _reconciled(state: SessionState, now_s: float) -> Effects:
-    was_ready = state.is_ready
+    was_counted = state.is_counted
     state.positions_ok_s = now_s
     state.position_due_s = now_s + state.rules.position_period_s
     state.owe(state.position_due_s)
     if state.is_lease_held:
         state.is_clock_trusted = True
-    return heat_report(state, now_s) if state.is_ready is not was_ready else NOTHING
+    return heat_report(state, now_s) if state.is_counted is not was_counted else NOTHING
 
 
 def _adjust(state: SessionState, event: PositionReported, verdict: Adjust, now_s: float) -> Effects:
@@ -134,7 +134,10 @@ def orders_reported(state: SessionState, event: OpenOrdersReported, now_s: float
     for order_id in verdict.absent:
         effects += (Find(order_id),)
     effects += _database_orders(state, event)
+    was_counted = state.is_counted
     state.orders_ok_s = now_s
+    if not was_counted and state.is_counted:
+        effects += heat_report(state, now_s)
     state.orders_due_s = now_s + state.rules.order_period_s
     state.owe(state.orders_due_s)
     return effects

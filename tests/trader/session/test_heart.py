@@ -4,13 +4,21 @@ from decimal import Decimal
 
 import pytest
 
-from tests.trader.session.session_world import World, buy, foreign, leave, replace
+from tests.trader.order_parts import SESSION, qty
+from tests.trader.session.session_world import START, World, buy, foreign, leave, replace
 from trader.ids import ClientOrderId
 from trader.orders.events import OpenOrdersReported, OrderFilled
 from trader.orders.order import OrderType, Purpose, Side, Status
-from trader.records import AdjustmentEntry, DecisionEntry, FillEntry, ProgressEntry
+from trader.records import (
+    AdjustmentEntry,
+    DecisionEntry,
+    FillEntry,
+    ProgressEntry,
+    SessionRows,
+    StoredOrder,
+)
 from trader.risk.heat import HeatLevel
-from trader.session.effects import AuditDecision, AuditNothing, Find, Submit
+from trader.session.effects import AuditDecision, AuditNothing, Find, ReportHeat, Submit
 from trader.session.events import (
     CloseRequested,
     ReconcileRequested,
@@ -220,6 +228,22 @@ def test_no_entry_before_everything_is_reconciled() -> None:
 
     assert world.position == 0
     assert world.refusals() == ["not_ready"]
+
+
+def test_an_order_in_doubt_since_the_restart_counts_at_its_worst_and_hides_nothing() -> None:
+    before = World(lose={"Submit"}).start()
+    before.bar(buy(10))
+    (row,) = before.rows.values()
+    stored = StoredOrder(row, Status.INITIALIZED, None, qty(0), None, "", qty(0), False, START)
+    world = World().start(
+        SessionRows(SESSION, 2, qty(0), None, Decimal(0), (stored,), frozenset(), None)
+    )
+    world.bar(buy(10))
+
+    share = [each.contribution for each in world.done if isinstance(each, ReportHeat)][-1]
+    assert world.refusals() == ["not_ready"]
+    assert share.is_complete
+    assert share.high == 10 * world.price
 
 
 def test_a_silent_broker_stops_entries_after_two_periods(world: World) -> None:
