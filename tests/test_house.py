@@ -21,6 +21,7 @@ from house_parts import (
 )
 
 from trader import errors
+from trader.vocabulary import VOCABULARY
 
 MAY_IMPORT = {
     "trader": {"trader"},
@@ -262,6 +263,26 @@ UNFROZEN_HOMES = frozenset(
         *("trader.session.effects", "actors.account_messages", "actors.strategy_host"),
     }
 )
+
+
+def test_every_event_is_in_the_vocabulary() -> None:
+    known = {(word.kind.__module__, word.kind.__name__) for word in VOCABULARY.values()}
+
+    nothing_of(
+        (
+            source.at(node, node.name)
+            for source in sources()
+            if source.package == "trader" and source.module.endswith(".events")
+            for node in source.tree.body
+            if isinstance(node, ast.ClassDef)
+            and is_dataclass(node)
+            and (source.module, node.name) not in known | NOUNS_OF_EVENTS
+        ),
+        "trader/vocabulary.py is the page to read first, and the register that records go by",
+    )
+
+
+NOUNS_OF_EVENTS = {("trader.positions.events", "BrokerPosition")}
 
 
 def test_nobody_assigns_to_a_field_of_a_message_made_per_bar() -> None:
