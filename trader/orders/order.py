@@ -14,10 +14,10 @@ class Side(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
 
-    @property
-    def sign(self) -> int:
-        """+1 for a buy, -1 for a sell."""
-        return 1 if self is Side.BUY else -1
+    sign: int  # +1 for a buy, -1 for a sell; kept, for it is read a dozen times an order
+
+    def __init__(self, name: str) -> None:
+        self.sign = 1 if name == "BUY" else -1
 
     @property
     def opposite(self) -> "Side":
@@ -67,15 +67,13 @@ class Status(StrEnum):
     REJECTED = "REJECTED"  # refused by the venue
     DENIED = "DENIED"  # refused by us, never sent
 
-    @property
-    def is_terminal(self) -> bool:
-        """Nothing more is expected of it (venue evidence may still revive an EXPIRED one)."""
-        return self in TERMINAL
+    is_terminal: bool  # nothing more is expected (venue evidence may still revive an EXPIRED one)
+
+    def __init__(self, name: str) -> None:
+        self.is_terminal = name in ("FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED")
 
 
-TERMINAL = frozenset(
-    {Status.FILLED, Status.CANCELED, Status.EXPIRED, Status.REJECTED, Status.DENIED}
-)
+TERMINAL = frozenset(status for status in Status if status.is_terminal)
 
 
 @dataclass(frozen=True, slots=True)
