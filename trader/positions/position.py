@@ -73,6 +73,7 @@ class BrokerView:
     snapshot_qty: Quantity | None = None  # None: the broker has not spoken
     asked_s: float | None = None  # host seconds of the snapshot's question
     since_qty: Quantity = NO_QTY  # signed sum of the fills folded after it
+    broker_qty: Quantity = NO_QTY  # what certainly can be reduced; `_judge` keeps it
 
     def take_snapshot(self, report: PositionReported, newest_fill_seen_s: float | None) -> bool:
         """Whether the report is taken. One asked for before our newest fill, or before the
@@ -84,22 +85,24 @@ class BrokerView:
         self.snapshot_qty = report.qty
         self.asked_s = report.asked_s
         self.since_qty = NO_QTY
+        self._judge()
         return True
 
     def fold_fill(self, side: Side, qty: Quantity) -> None:
         """An execution after the snapshot."""
         self.since_qty = Quantity(self.since_qty + side.sign * qty)
+        self._judge()
 
-    @property
-    def broker_qty(self) -> Quantity:
-        """What certainly can be reduced: the smaller in size of the snapshot and the snapshot with
-        its fills; 0 where their signs differ, and before the broker has spoken."""
+    def _judge(self) -> None:
+        """The smaller in size of the snapshot and the snapshot with its fills; 0 where their signs
+        differ, and before the broker has spoken."""
         if self.snapshot_qty is None:
-            return NO_QTY
+            return
         folded = Quantity(self.snapshot_qty + self.since_qty)
         if self.snapshot_qty * folded <= 0:
-            return NO_QTY
-        return min(self.snapshot_qty, folded, key=abs)
+            self.broker_qty = NO_QTY
+        else:
+            self.broker_qty = min(self.snapshot_qty, folded, key=abs)
 
 
 def reducible(broker_qty: Quantity, working: Iterable[WorkingOrder]) -> Quantity:
@@ -108,6 +111,8 @@ def reducible(broker_qty: Quantity, working: Iterable[WorkingOrder]) -> Quantity
     Entries among `working` are passed over, and so is a protective stop while nothing of it has
     filled. Pass ended orders too: an exit counts until all its fills are in our position.
     """
+    if broker_qty == 0:
+        return NO_QTY
     taken = sum((each.unapplied_qty for each in working if each.is_exit and not _rests(each)), ZERO)
     return Quantity(max(abs(broker_qty) - taken, NO_QTY))
 

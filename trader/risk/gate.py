@@ -47,11 +47,8 @@ def clear(
     absurd = _absurd(order, instrument)
     if absurd is not None:
         return absurd
-    if order.side.sign * broker_qty < 0 and order.qty <= reducible:
-        return Cleared(order)
-    if order.purpose is not Purpose.ENTRY:
-        detail = f"{order.side} {order.qty}, of {broker_qty} only {reducible} can be reduced"
-        return Refused("not_reducible", detail)
+    if order.purpose is not Purpose.ENTRY or _reduces(order, broker_qty, reducible):
+        return _as_exit(order, broker_qty, reducible)
     refusal = (
         _refusal(SESSION, standing, limits)
         or _order_refusal(order, broker_qty, standing, limits, instrument, mark)
@@ -62,6 +59,24 @@ def clear(
     if grant is None or grant.order_id != order.id:
         return Refused("heat_not_granted", f"no heat is reserved for {order.id}")
     return Cleared(order)
+
+
+def clear_exit(
+    order: Order, *, reducible: Quantity, broker_qty: Quantity, instrument: Instrument
+) -> Cleared[Order] | Refused:
+    """Clear an order of the exit's road: nothing is asked but that it reduces the position."""
+    return _absurd(order, instrument) or _as_exit(order, broker_qty, reducible)
+
+
+def _reduces(order: Order, broker_qty: Quantity, reducible: Quantity) -> bool:
+    return order.side.sign * broker_qty < 0 and order.qty <= reducible
+
+
+def _as_exit(order: Order, broker_qty: Quantity, reducible: Quantity) -> Cleared[Order] | Refused:
+    if _reduces(order, broker_qty, reducible):
+        return Cleared(order)
+    detail = f"{order.side} {order.qty}, of {broker_qty} only {reducible} can be reduced"
+    return Refused("not_reducible", detail)
 
 
 def reclear(stored: Order) -> Cleared[Order]:
@@ -227,33 +242,30 @@ def _order_refusal(
     price = fill_price(order, mark)
     if mark is None or price is None:
         return Refused("no_mark", "no price has been seen")
-    sign = order.side.sign
-    held = max(abs(broker_qty + sign * order.qty), abs(standing.position_qty + sign * order.qty))
+    sign, qty, stop = order.side.sign, order.qty, order.protective_stop
+    if qty > limits.qty_max:
+        return Refused("qty_over_max", f"{qty} of {limits.qty_max}")
+    held = max(abs(broker_qty + sign * qty), abs(standing.position_qty + sign * qty))
     position = held + standing.working_entry_qty
-    notional = order.qty * price * instrument.multiplier
-    stop = order.protective_stop
-    reach = ZERO if order.price is None else sign * (order.price - _trigger(order, mark))
-    prices = (order.price, order.stop_price, stop)
-    is_off_tick = any(each is not None and each % instrument.tick != 0 for each in prices)
-    is_stopped = stop is not None and sign * (price - stop) <= 0
-    checks = (
-        (order.qty > limits.qty_max, "qty_over_max", f"{order.qty} of {limits.qty_max}"),
-        (
-            position > limits.position_qty_max,
-            "position_over_max",
-            f"{position} of {limits.position_qty_max} with every entry filled",
-        ),
-        (notional > limits.notional_max, "notional_over_max", f"{notional}"),
-        (
-            reach > limits.collar_fraction * mark,
-            "price_outside_collar",
-            f"{order.price} reaches past {mark} by more than {limits.collar_fraction}",
-        ),
-        (order.qty % instrument.lot != 0, "off_lot", f"{order.qty} in lots of {instrument.lot}"),
-        (is_off_tick, "off_tick", f"prices must be multiples of {instrument.tick}"),
-        (is_stopped, "bad_stop", f"{order.side} at {price} would be stopped at once by {stop}"),
-    )
-    return next((Refused(code, detail) for is_so, code, detail in checks if is_so), None)
+    if position > limits.position_qty_max:
+        detail = f"{position} of {limits.position_qty_max} with every entry filled"
+        return Refused("position_over_max", detail)
+    notional = qty * price * instrument.multiplier
+    if notional > limits.notional_max:
+        return Refused("notional_over_max", f"{notional}")
+    if order.price is not None:
+        reach = sign * (order.price - _trigger(order, mark))
+        if reach > limits.collar_fraction * mark:
+            detail = f"{order.price} reaches past {mark} by more than {limits.collar_fraction}"
+            return Refused("price_outside_collar", detail)
+    if qty % instrument.lot != 0:
+        return Refused("off_lot", f"{qty} in lots of {instrument.lot}")
+    for each in (order.price, order.stop_price, stop):
+        if each is not None and each % instrument.tick != 0:
+            return Refused("off_tick", f"prices must be multiples of {instrument.tick}")
+    if stop is not None and sign * (price - stop) <= 0:
+        return Refused("bad_stop", f"{order.side} at {price} would be stopped at once by {stop}")
+    return None
 
 
 def _trigger(order: Order, mark: Price) -> Price:

@@ -115,10 +115,13 @@ def contribution(
     """
     if mark is None:
         return ZERO, ZERO
-    orders = [each for each in working if each.is_open]
     sign = 1 if position_qty > 0 else -1
     is_promised = newest_fill_s is not None and now_s - newest_fill_s <= rules.promised_stop_s
     rest = unit_loss(sign, mark, stop_price if is_promised else None, rules)
+    orders = [each for each in working if each.is_open]
+    if not orders:  # nothing can be added or taken away
+        loss = abs(position_qty) * rest * multiplier
+        return loss, loss
     held = _held(position_qty, sign, mark, orders, rest, rules)
     high = max(
         _if_entered(side, position_qty, held, mark, orders, rules) for side in (Side.BUY, Side.SELL)
@@ -193,6 +196,9 @@ def _if_entered(
         price = fill_price(each.order, mark) or mark
         loss = unit_loss(side.sign, price, each.order.protective_stop, rules)
         entries[each.order.id] = (Decimal(each.leaves_qty), loss)
+    lost = _loss(held) if side.sign * position_qty > 0 else ZERO
+    if not entries:
+        return lost
     for each in orders:  # old and new of a replace: the worse of the two
         old = each.order.replaces
         if old in entries and each.order.id in entries:
@@ -200,8 +206,7 @@ def _if_entered(
             del entries[lesser]
     against = max(-side.sign * position_qty, ZERO)
     cheapest_first = sorted(entries.values(), key=lambda each: each[1])
-    entered = _loss(_without(cheapest_first, against))
-    return entered + (_loss(held) if side.sign * position_qty > 0 else ZERO)
+    return _loss(_without(cheapest_first, against)) + lost
 
 
 def _without(segments: Sequence[_Segment], qty: Decimal) -> list[_Segment]:

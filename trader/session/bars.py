@@ -16,6 +16,7 @@ from trader.session.effects import (
     Severity,
 )
 from trader.session.events import StrategyFailed, StrategyReady
+from trader.session.report import view_of
 from trader.session.state import SessionState
 
 
@@ -30,7 +31,7 @@ def closed(state: SessionState, event: CandleClosed) -> Effects:
         case New():
             if state.is_strategy_ready and not event.is_late and not state.is_exits_only:
                 state.asked_candle = candle
-                return (AskStrategy(candle, state.view, state.rebuild),)
+                return (AskStrategy(candle, state.view or view_of(state), state.rebuild),)
             return _undecided(state, event)
         case Replaced():
             return rebuild(state)  # the strategy's past has changed; it never runs on it

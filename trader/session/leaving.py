@@ -23,7 +23,7 @@ from trader.orders.order import (
 from trader.orders.working import WorkingOrder
 from trader.positions.position import reducible
 from trader.proofs import Cleared
-from trader.risk.gate import clear
+from trader.risk.gate import clear_exit
 from trader.session import asking, changing, gating
 from trader.session.effects import NOTHING, Effects, Notice, Severity
 from trader.session.events import CloseRequested
@@ -229,15 +229,11 @@ def _derived(
 
 def _send(state: SessionState, order: Order, now_s: float) -> Effects:
     free = reducible(state.broker.broker_qty, state.orders.values())
-    outcome = clear(
+    outcome = clear_exit(
         order,
         reducible=free,
         broker_qty=state.broker.broker_qty,
-        grant=None,
-        standing=gating.standing(state, now_s),
-        limits=state.rules.limits,
         instrument=state.rules.instrument,
-        mark=state.mark,
     )
     if isinstance(outcome, Cleared):
         return gating.record(state, outcome, now_s)

@@ -42,7 +42,12 @@ def heat_report(state: SessionState, now_s: float) -> Effects:
 
 
 def refresh_view(state: SessionState) -> None:
-    """What the strategy will see at its next bar."""
+    """Something changed that the strategy sees: its next bar makes the view anew."""
+    state.view = None
+
+
+def view_of(state: SessionState) -> View:
+    """What the strategy sees, made anew and kept until something changes."""
     state.view = View(
         state.position.qty,
         state.position.avg_px,
@@ -61,3 +66,4 @@ def refresh_view(state: SessionState) -> None:
             if w.is_open
         ),
     )
+    return state.view

@@ -70,7 +70,7 @@ class SessionState:
     mark: Price | None = None
     marked_s: float | None = None
     stop_price: Price | None = None  # the stop that the position's entry carried
-    view: View = FLAT_VIEW
+    view: View | None = FLAT_VIEW  # of the last bar; None: it has changed since
     entry_times_s: deque[float] = field(
         default_factory=deque
     )  # of entries, last 24 hours, in order
