@@ -174,7 +174,7 @@ class Sessions(Actor):
 
     def _guard_position(self, message: UnownedPosition) -> None:
         instrument = message.position.instrument
-        if instrument in self._asked_for:
+        if instrument in self._asked_for or self._is_desired(message.account_id, instrument):
             return
         self._asked_for.add(instrument)
         why = f"{message.position.qty} {instrument} at the broker belongs to no session"
@@ -189,6 +189,13 @@ class Sessions(Actor):
             self._instruments(message.account_id, [instrument]),
             done=known,
             failed=lambda _: self._asked_for.discard(instrument),
+        )
+
+    def _is_desired(self, account_id: AccountId, instrument: InstrumentId) -> bool:
+        """Its own session is on its way to it, or guarded under its own name already."""
+        return any(
+            each.account_id == account_id and each.instrument == instrument
+            for each in self._desired
         )
 
     def _start_guardian(self, rules: SessionRules, why: str) -> None:
