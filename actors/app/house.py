@@ -21,12 +21,13 @@ from actors.app.secrets import database_url
 from actors.app.tree import INLINE, PROCESS, Parts, feed_name, tree
 from actors.app.venues import SandboxProcess, open_venues
 from actors.audience import Audience
+from actors.backlog import Backlog
 from actors.broker import AccountManager, AccountNeighbours, AccountRules
 from actors.calendar import Calendar
 from actors.command_keeper import CommandKeeper
 from actors.desk_snapshot import seats_in
 from actors.job_runner import JobRunner
-from actors.journal import Backlog, Journal
+from actors.journal import Journal
 from actors.lanes import CONFLATE, LANES, NEVER_AGAIN
 from actors.market_data import MarketData
 from actors.portfolio_server import PortfolioServer
