@@ -119,6 +119,7 @@ SessionEvent = MarketEvent | OrderEvent | OtherEvent
 def step(state: SessionState, event: SessionEvent, now_s: float) -> Effects:
     """Fold one event into the session, in place, and say what is to be done."""
     state.now_s = now_s
+    effects: Effects
     match event:
         case CandleClosed():  # the two of every bar first: match tries in order
             return bars.closed(state, event)
@@ -126,30 +127,49 @@ def step(state: SessionState, event: SessionEvent, now_s: float) -> Effects:
             return deciding.decided(state, event, now_s)
         case PriceMoved():
             return leaving.price_moved(state, event, now_s)
-        case (
-            OrderRecorded()
-            | ChangeRecorded()
-            | RecordRefused()
-            | OrderSubmitted()
-            | OrderAccepted()
-            | OrderRejected()
-            | OrderUnanswered()
-            | OrderDenied()
-            | ChangeAnswered()
-            | OrderFilled()
-            | OrderReported()
-            | OrderAbsent()
-            | OpenOrdersReported()
-            | QueryFailed()
-            | PositionReported()
-            | HeatGranted()
-            | HeatRefused()
-            | SessionLoaded()
-            | CloseRequested()
-            | DutyDue()
-        ):
-            effects = _about_orders(state, event, now_s)
-            return effects + leaving.settle(state, now_s)
+        case OrderSubmitted():
+            return ordering.submitted(state, event, now_s)
+
+        # What may change what should stand at the venue, or what stands there: settled below.
+        case OrderFilled():
+            effects = reporting.filled(state, event, now_s)
+        case OrderRecorded():
+            effects = ordering.recorded(state, event, now_s)
+        case OrderAccepted():
+            effects = ordering.accepted(state, event)
+        case PositionReported():
+            effects = truth.position_reported(state, event, now_s)
+        case HeatGranted():
+            effects = deciding.granted(state, event, now_s)
+        case OrderReported():
+            effects = reporting.reported(state, event, now_s)
+        case DutyDue():
+            effects = duties.due(state, now_s)
+        case OrderRejected():
+            effects = ordering.rejected(state, event, now_s)
+        case OrderUnanswered():
+            effects = doubting.unanswered(state, event, now_s)
+        case OrderDenied():
+            effects = ordering.denied(state, event, now_s)
+        case OrderAbsent():
+            effects = doubting.absent(state, event, now_s)
+        case RecordRefused():
+            effects = ordering.record_refused(state, event, now_s)
+        case ChangeRecorded():
+            effects = changing.recorded(state, event, now_s)
+        case ChangeAnswered():
+            effects = changing.answered(state, event, now_s)
+        case HeatRefused():
+            effects = deciding.heat_refused(state, event)
+        case OpenOrdersReported():
+            effects = truth.orders_reported(state, event, now_s)
+        case QueryFailed():
+            effects = truth.query_failed(state, event, now_s)
+        case SessionLoaded():
+            effects = loading.loaded(state, event, now_s)
+        case CloseRequested():
+            effects = leaving.close_requested(state, event, now_s)
+
         case StrategyReady():
             return bars.ready(state, event)
         case StrategyFailed():
@@ -177,59 +197,4 @@ def step(state: SessionState, event: SessionEvent, now_s: float) -> Effects:
             return flags.changed(state, event, now_s)
         case _:
             assert_never(event)
-
-
-def _about_orders(
-    state: SessionState,
-    event: OrderEvent
-    | PositionReported
-    | HeatGranted
-    | HeatRefused
-    | SessionLoaded
-    | CloseRequested
-    | DutyDue,
-    now_s: float,
-) -> Effects:
-    match event:
-        case OrderRecorded():
-            return ordering.recorded(state, event, now_s)
-        case OrderSubmitted():
-            return ordering.submitted(state, event, now_s)
-        case OrderAccepted():
-            return ordering.accepted(state, event)
-        case OrderFilled():
-            return reporting.filled(state, event, now_s)
-        case OrderReported():
-            return reporting.reported(state, event, now_s)
-        case OrderRejected():
-            return ordering.rejected(state, event, now_s)
-        case OrderUnanswered():
-            return doubting.unanswered(state, event, now_s)
-        case OrderDenied():
-            return ordering.denied(state, event, now_s)
-        case OrderAbsent():
-            return doubting.absent(state, event, now_s)
-        case RecordRefused():
-            return ordering.record_refused(state, event, now_s)
-        case ChangeRecorded():
-            return changing.recorded(state, event, now_s)
-        case ChangeAnswered():
-            return changing.answered(state, event, now_s)
-        case HeatGranted():
-            return deciding.granted(state, event, now_s)
-        case HeatRefused():
-            return deciding.heat_refused(state, event)
-        case PositionReported():
-            return truth.position_reported(state, event, now_s)
-        case OpenOrdersReported():
-            return truth.orders_reported(state, event, now_s)
-        case QueryFailed():
-            return truth.query_failed(state, event, now_s)
-        case SessionLoaded():
-            return loading.loaded(state, event, now_s)
-        case CloseRequested():
-            return leaving.close_requested(state, event, now_s)
-        case DutyDue():
-            return duties.due(state, now_s)
-        case _:
-            assert_never(event)
+    return effects + leaving.settle(state, now_s)

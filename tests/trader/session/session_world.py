@@ -36,6 +36,7 @@ from trader.risk.events import HeatChanged, HeatGranted
 from trader.risk.heat import Grant, Heat, HeatLevel, HeatRules
 from trader.session import effects as fx
 from trader.session.events import DutyDue, SessionLoaded, StrategyDecided, StrategyReady
+from trader.session.report import view_of
 from trader.session.rules import SessionRules
 from trader.session.state import SessionState
 from trader.session.step import SessionEvent, step
@@ -224,6 +225,7 @@ class World:
             return []
         match effect:
             case fx.AskStrategy():
+                assert effect.view == view_of(self.state), "the strategy was shown an old view"
                 decision = self.decide(effect.candle)
                 return [StrategyDecided(SESSION, effect.candle.opened_at, decision, effect.rebuild)]
             case fx.OpenStrategy():
