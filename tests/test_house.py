@@ -216,7 +216,7 @@ def test_only_a_journal_says_recorded() -> None:
 
 def test_actors_ask_nobody_but_at_the_desk() -> None:
     nothing_of(
-        findings(calls(".ask"), "actors", but=("actors.runtime", "actors.desk")),
+        findings(calls(".ask"), "actors", but=("actors.runtime", "actors.desk", APP)),
         "an asker dies of the asked one's error, and two who ask each other wait for ever",
     )
 

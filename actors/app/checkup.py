@@ -2,11 +2,12 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from actors.app import database
 from actors.app.venues import login_of
 from adapters.brokers.alpaca import AlpacaVenue, WrongAccount, open_alpaca
+from adapters.clock import SystemClock
 from adapters.doctor import Finding
 from adapters.folders import Folders
 from trader.config import Settings, VenueKind
@@ -63,7 +64,7 @@ async def _broker(settings: Settings, account_id: AccountId) -> AsyncIterator[Fi
         if isinstance(clock, QueryFailed):
             yield Finding(f"{account_id} clock", False, clock.reason, "see the line above")
         else:
-            skew_s = (clock.now - datetime.now(UTC)) / timedelta(seconds=1)
+            skew_s = (clock.now - SystemClock().now()) / timedelta(seconds=1)
             yield _clock(f"{account_id} clock", skew_s)
 
 

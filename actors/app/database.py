@@ -3,11 +3,12 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from actors.app.lock import is_held
 from actors.app.secrets import database_url
+from adapters.clock import SystemClock
 from adapters.folders import Folders
 from adapters.store import migrate
 from adapters.store.connect import Connection, answered, connect
@@ -35,7 +36,7 @@ async def status(settings: Settings, places: Folders) -> DatabaseStatus | None:
         with answered("clock"):
             version = await connection.fetchval("show server_version")
             theirs = await connection.fetchval("select clock_timestamp()")
-        skew = theirs - datetime.now(UTC)
+        skew = theirs - SystemClock().now()
         return DatabaseStatus(server, version, schema, skew / timedelta(seconds=1))
 
 
