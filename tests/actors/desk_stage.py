@@ -48,7 +48,7 @@ from trader.operator import CommandOutcome, CommandRow, TradingStanding
 from trader.risk.heat import Contribution, Heat, HeatLevel
 from trader.risk.portfolio import PortfolioLimits
 from trader.session import effects as fx
-from trader.session.events import TradingState
+from trader.session.events import DutyDue, TradingState
 from trader.session.step import SessionEvent
 from trader.views import CheckView, FeedView
 
@@ -75,7 +75,7 @@ class Poison:
 
 @dataclass
 class Rows:
-    """Commands as rows. `is_down`: the database refuses; `is_silent`: it never answers."""
+    """Commands as rows. `is_down`: the database refuses; `is_silent`: it does not answer."""
 
     by_id: dict[str, CommandRow] = field(default_factory=dict)
     standing: TradingStanding | None = None
@@ -86,8 +86,8 @@ class Rows:
 
     async def _reach(self) -> None:
         if self.is_silent:
-            await asyncio.Event().wait()
-        if self.is_down:
+            await asyncio.sleep(5)  # the store's own patience
+        if self.is_down or self.is_silent:
             raise StoreUnavailable("no database")
 
     async def record(
@@ -266,6 +266,18 @@ class Stage:
     def guardian(self) -> Child:
         """Stands in for the session."""
         return Child("guardian:aapl", lambda: Trader(self))
+
+    def notice(self, code: str, broker_qty: int) -> None:
+        """The heart says something, with what the broker held then."""
+        notice = fx.Notice(fx.Severity.INFO, code, "as told")
+        self.runtime.publish(NOTICES, Noticed(SESSION, notice, qty(broker_qty)))
+
+    def hear_timer(self) -> None:
+        """The trader's own timer, where something is owed."""
+        if self.world.state.due_s <= self.world.now_s:
+            for name in ("trader:aapl", "guardian:aapl"):
+                if name in self.runtime.boxes:
+                    self.runtime.address(name).tell(DutyDue())
 
     def _bearer(self, session_id: SessionId) -> Address | None:
         seat = seats_in(self.runtime.tree(), iter([SESSION])).get(session_id)
