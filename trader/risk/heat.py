@@ -123,9 +123,12 @@ def contribution(
         loss = abs(position_qty) * rest * multiplier
         return loss, loss
     held = _held(position_qty, sign, mark, orders, rest, rules)
-    high = max(
-        _if_entered(side, position_qty, held, mark, orders, rules) for side in (Side.BUY, Side.SELL)
-    )
+    low = high = _loss(held)
+    if any(not each.is_exit for each in orders):
+        high = max(
+            _if_entered(side, position_qty, low, mark, orders, rules)
+            for side in (Side.BUY, Side.SELL)
+        )
     leaving = sum(
         (
             each.leaves_qty
@@ -134,8 +137,9 @@ def contribution(
         ),
         ZERO,
     )
-    costliest_first = sorted(held, key=lambda each: each[1], reverse=True)
-    low = _loss(_without(costliest_first, leaving))
+    if leaving:
+        costliest_first = sorted(held, key=lambda each: each[1], reverse=True)
+        low = _loss(_without(costliest_first, leaving))
     return low * multiplier, high * multiplier
 
 
@@ -151,6 +155,8 @@ def _held(
 
     A price that turns against us meets the nearest stop first, so that one counts first.
     """
+    if position_qty == 0:
+        return []
     stops = {
         each.order.id: each
         for each in orders
@@ -183,7 +189,7 @@ _STANDS = (Status.ACCEPTED, Status.PARTIALLY_FILLED, Status.PENDING_UPDATE)
 def _if_entered(
     side: Side,
     position_qty: Quantity,
-    held: Sequence[_Segment],
+    held_loss: Decimal,
     mark: Price,
     orders: Sequence[WorkingOrder],
     rules: HeatRules,
@@ -196,7 +202,7 @@ def _if_entered(
         price = fill_price(each.order, mark) or mark
         loss = unit_loss(side.sign, price, each.order.protective_stop, rules)
         entries[each.order.id] = (Decimal(each.leaves_qty), loss)
-    lost = _loss(held) if side.sign * position_qty > 0 else ZERO
+    lost = held_loss if side.sign * position_qty > 0 else ZERO
     if not entries:
         return lost
     for each in orders:  # old and new of a replace: the worse of the two
