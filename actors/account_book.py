@@ -4,7 +4,7 @@ Owned by the house, not by an incarnation: names outlive actors, and so does wha
 that was sent stays sent when the account manager crashes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from actors.account_messages import AttachSession
 from actors.last_gate import LastGate
@@ -16,13 +16,15 @@ from trader.orders.order import Fill, OrderReport
 class AccountBook:
     """Owners of the account's instruments, and the last gate before the socket."""
 
-    def __init__(self, elapsed: Callable[[], float]) -> None:
+    def __init__(self, elapsed: Callable[[], float], awaited: Iterable[InstrumentId]) -> None:
         self.gate = LastGate(elapsed)
         self.owners: dict[InstrumentId, AttachSession] = {}
+        self._awaited = set(awaited)  # their sessions are still on the way
 
     def attach(self, owner: AttachSession) -> None:
         """From now on the instrument is this incarnation's."""
         self.owners[owner.instrument] = owner
+        self._awaited.discard(owner.instrument)
         self.gate.attach(owner.instrument, owner.incarnation)
 
     def tell_owner(self, instrument: InstrumentId, event: object) -> None:
@@ -41,7 +43,11 @@ class AccountBook:
         if report.status.is_terminal:
             self.gate.over(report.instrument, report.client_order_id, report.cum_qty)
 
-    def filled(self, fill: Fill) -> None:
-        """An execution, by stream or by poll: at least once, to the one who owns it."""
+    def filled(self, fill: Fill) -> bool:
+        """An execution, by stream or by poll: at least once, to the one who owns it.
+
+        False: its owner has not come yet, so it must be told again.
+        """
         self.gate.filled(fill)
         self.tell_owner(fill.instrument, OrderFilled(fill))
+        return fill.instrument not in self._awaited

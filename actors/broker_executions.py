@@ -1,7 +1,8 @@
 """Reading executions from the account's cursor, so that a fill which the stream lost is found.
 
 The cursor that is kept is that of the read before the last one: its fills were told, and so are
-written before it. Whatever is read twice is one row and one fold.
+written before it. It does not pass a fill whose session is still on its way: that one asks for
+another read when it has come. Whatever is read twice is one row and one fold.
 """
 
 from collections.abc import Callable
@@ -77,10 +78,9 @@ class Executions:
                 self._retry.cancel()
             self._retry = self._actor.remind(RETRY_S, ReadExecutions())
             return
-        for fill in answer.fills:
-            self._book.filled(fill)
-        if not self._is_rewound:
+        untold = [fill for fill in answer.fills if not self._book.filled(fill)]
+        if not untold and not self._is_rewound:
             self._cursor = answer.cursor
         self._is_rewound = False
-        if answer.has_more or is_due_again:
+        if (answer.has_more and not untold) or is_due_again:
             self.read()

@@ -223,7 +223,12 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
 
     backlog = Backlog()
     written = CountedJournal(store.journal, house.metrics, house.host.elapsed)
-    books = {account_id: AccountBook(house.host.elapsed) for account_id in house.venues}
+    books = {
+        account_id: AccountBook(
+            house.host.elapsed, map(settings.instrument_of, settings.sessions_of(account_id))
+        )
+        for account_id in house.venues
+    }
 
     def account(account_id: AccountId) -> Actor:
         rules = AccountRules(account_id, house.leases[account_id], config.lease_ttl_s)
