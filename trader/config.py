@@ -225,6 +225,7 @@ class AccountConfig(Section):
     secret_file: str = ""
     key_env: Variable = "APCA_API_KEY_ID"
     secret_env: Variable = "APCA_API_SECRET_KEY"
+    in_flight_bound_s: Seconds = 120.0
 
 
 class SessionConfig(Section):

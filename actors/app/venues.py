@@ -161,6 +161,7 @@ def login_of(
         stream_url=account.stream_url,
         data_url=account.data_url,
         data_stream_url=account.data_stream_url,
+        in_flight_bound_s=account.in_flight_bound_s,
     )
 
 

@@ -5,7 +5,7 @@ venue's order ids, because its activities do not say.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -97,6 +97,7 @@ class AlpacaAccount:
 
     def __init__(self, settings: AlpacaSettings, clock: Clock, http: AlpacaHttp) -> None:
         self._settings = settings
+        self._capabilities = replace(CAPABILITIES, in_flight_bound_s=settings.in_flight_bound_s)
         self._clock = clock
         self._http = http
         self._wire = Wire(settings.account_id, settings.venue)
@@ -108,7 +109,7 @@ class AlpacaAccount:
     @property
     def capabilities(self) -> Capabilities:
         """What the venue promises."""
-        return CAPABILITIES
+        return self._capabilities
 
     async def start(self, sink: Callable[[AccountEvent], None]) -> None:
         """Open the orders stream and keep it open; returns at once. Again: for another listener,

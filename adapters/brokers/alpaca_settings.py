@@ -39,6 +39,7 @@ class AlpacaSettings:
     total_timeout_s: float = 10.0
     heartbeat_s: float = 5.0  # of the streams; half of it without an answer ends the connection
     reconnect_wait_s_max: float = 15.0
+    in_flight_bound_s: float = 120.0  # after it a request cannot arrive any more
     steady_s: float = 5.0  # a stream that lived longer reconnects at once
 
     def __post_init__(self) -> None:
