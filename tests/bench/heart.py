@@ -102,21 +102,15 @@ class Venue:
 
     def feed(self, event: SessionEvent) -> None:
         """Fold an event and answer what follows, until nothing follows."""
-        effects = step(self.state, event, self.now_s)
-        if effects:
-            self.answer(effects)
-
-    def answer(self, effects: fx.Effects) -> None:
-        """The hot two first; the others are as rare as trades are."""
-        for effect in effects:
-            kind = type(effect)
+        for effect in step(self.state, event, self.now_s):
+            kind = type(effect)  # the hot two first; the others are as rare as trades are
             if kind is fx.AskStrategy:
                 self.feed(
                     self.runner.decide_now(SESSION, effect.candle, effect.view, effect.rebuild)
                 )
             elif kind is not fx.AuditNothing:
-                for event in self._answers(effect):
-                    self.feed(event)
+                for answer in self._answers(effect):
+                    self.feed(answer)
 
     def _answers(self, effect: fx.Effect) -> Iterator[SessionEvent]:
         match effect:

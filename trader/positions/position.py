@@ -113,8 +113,11 @@ def reducible(broker_qty: Quantity, working: Iterable[WorkingOrder]) -> Quantity
     """
     if broker_qty == 0:
         return NO_QTY
-    taken = sum((each.unapplied_qty for each in working if each.is_exit and not _rests(each)), ZERO)
-    return Quantity(max(abs(broker_qty) - taken, NO_QTY))
+    free: Decimal = abs(broker_qty)
+    for each in working:
+        if each.is_exit and not _rests(each):
+            free -= each.unapplied_qty
+    return Quantity(max(free, NO_QTY))
 
 
 def _rests(working: WorkingOrder) -> bool:
