@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -216,17 +215,16 @@ async def test_words_from_outside_cannot_drive_the_terminal(
     assert "�[31m[bold]red�" in page
 
 
-async def test_status_is_there_within_half_a_second(socket_path: Path) -> None:
-    """The fastest of three: what is measured is our import, not the machine's other guests."""
-    script = "import typer; from adapters.gateway.cli import register; a = typer.Typer(); "
-    script += "register(a); a()"
-    command = [sys.executable, "-c", script, "status", "--socket", str(socket_path)]
-    took_s = []
+def test_a_client_verb_loads_nothing_of_the_daemon() -> None:
+    """What keeps `trader status` quick; how quick it is a bench may say, never a test."""
+    script = (
+        "import sys; from actors.app import main; from adapters.gateway import cli; "
+        "print(*(m for m in sys.argv[1:] if m in sys.modules))"
+    )
+    heavy = ("aiohttp", "asyncpg", "pydantic", "pykka", "apscheduler", "talib", "structlog")
 
-    for _ in range(3):
-        started = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
-        assert (await process.communicate())[0]
-        took_s.append(time.perf_counter() - started)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *heavy], capture_output=True, text=True, check=True
+    )
 
-    assert min(took_s) < 0.5
+    assert done.stdout.strip() == ""
