@@ -294,6 +294,7 @@ class HouseDesk:
             settings=self._boot.settings,
             tree=tree,
             seats=seats,
+            trading_state=self._needs.latch.current().state,
             halted=self._needs.latch.halted(),
         )
 

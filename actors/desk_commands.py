@@ -154,15 +154,12 @@ class OperatorDesk:
         )
         pursue = Pursue(command_id, session_id, reason, ASKED_BY)
         is_kept = self._runtime.address(command_keeper.NAME).tell(pursue)
-        bearer = seat.bearer
-        parts = []
-        if bearer is None:
-            parts.append("its trader is not up yet and closes as soon as it is")
+        name, parts = seat.reachable, []
+        if name is None:
+            parts.append("nobody bears it now: whoever comes up for it closes it")
         else:
-            self._runtime.address(bearer.name).tell(CloseRequested(command_id, reason))
-            parts.append(f"{bearer.name} closes it")
-            if bearer.state is not State.RUNNING:
-                parts.append(f"it is {bearer.state} and does so when it is up again")
+            self._runtime.address(name).tell(CloseRequested(command_id, reason))
+            parts.append(f"{name} closes it")
         if no_row:
             parts.append(f"{no_row}: the command's row is missing, its orders go to the spool")
         if not is_kept:

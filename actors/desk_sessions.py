@@ -114,7 +114,7 @@ def session_view(look: Snapshot, seat: Seat) -> SessionView:
         strategy=config.strategy if config else "",
         group=config.group if config else "",
         phase=phase_of(seat, picture),
-        trading_state=TradingState.EXITS_ONLY if state is None else state.trading_state,
+        trading_state=look.trading_state if state is None else state.trading_state,
         blocked_by=failed,
         incarnation=0 if state is None else state.incarnation,
         restarts_count=0 if bearer is None else bearer.restarts_count,

@@ -15,6 +15,7 @@ from actors.realtime_trader import SessionPicture
 from actors.runtime import ChildStatus, State
 from trader.config import Settings
 from trader.ids import AccountId, InstrumentId, SessionId
+from trader.session.events import TradingState
 from trader.views import FeedView
 
 
@@ -33,6 +34,15 @@ class Seat:
             return self.guardian or self.trader
         return self.trader
 
+    @property
+    def reachable(self) -> str | None:
+        """Who may be told something: never one in quarantine, whose mail is kept for another day.
+
+        None: nobody bears it yet.
+        """
+        bearer = self.bearer
+        return None if bearer is None or bearer.state is State.QUARANTINED else bearer.name
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -48,6 +58,7 @@ class Snapshot:
     accounts: Mapping[AccountId, AccountState | None]
     feeds: Mapping[AccountId, FeedView | None]
     journal: JournalView | None
+    trading_state: TradingState  # what the operator allows, the HALT file included
     halted: str  # why the last gate lets no entry through; "" if it does
 
     def account_of(self, session_id: SessionId) -> AccountId | None:

@@ -188,7 +188,7 @@ class AdminConfig(Section):
 
 
 class LogsConfig(Section):
-    """[logs]: one line an event, on standard error."""
+    """[logs]: one line an event, on standard output."""
 
     level: LogLevel = LogLevel.INFO
     format: LogFormat = LogFormat.AUTO

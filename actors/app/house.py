@@ -300,8 +300,8 @@ def _tree(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
 
     def bearer_of(session_id: SessionId) -> Address | None:
         seat = seats_in(runtime.tree(), iter(expected)).get(session_id)
-        bearer = None if seat is None else seat.bearer
-        return None if bearer is None else runtime.address(bearer.name)
+        name = None if seat is None else seat.reachable
+        return None if name is None else runtime.address(name)
 
     def per_account(make: Callable[[AccountId], Actor]) -> dict[AccountId, Callable[[], Actor]]:
         return {account_id: functools.partial(make, account_id) for account_id in house.venues}

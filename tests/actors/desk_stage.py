@@ -20,7 +20,7 @@ from actors.command_keeper import NAME as COMMANDS
 from actors.command_keeper import CommandKeeper
 from actors.desk import HouseDesk
 from actors.desk_needs import Boot, Needs
-from actors.desk_snapshot import seats_in
+from actors.desk_snapshot import everybody, seats_in
 from actors.journal import DescribeJournal, JournalView
 from actors.lanes import CONFLATE, LANES
 from actors.portfolio_server import DescribeHeat, HeatPicture
@@ -279,10 +279,15 @@ class Stage:
                 if name in self.runtime.boxes:
                     self.runtime.address(name).tell(DutyDue())
 
+    def mail_of(self, name: str) -> int:
+        """How much waits for that name."""
+        (status,) = [each for each in everybody(self.runtime.tree()) if each.name == name]
+        return status.mailbox_depth_count
+
     def _bearer(self, session_id: SessionId) -> Address | None:
         seat = seats_in(self.runtime.tree(), iter([SESSION])).get(session_id)
-        bearer = seat and seat.bearer
-        return self.runtime.address(bearer.name) if bearer else None
+        name = seat and seat.reachable
+        return self.runtime.address(name) if name else None
 
     def _account(self) -> AccountState:
         return AccountState(

@@ -254,6 +254,24 @@ def test_a_quarantined_session_is_closed_by_its_guardian(tmp_path: Path) -> None
     play(tmp_path, scenario, "guarded")
 
 
+def test_nothing_is_left_in_the_mail_of_a_quarantined_trader(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        for _ in range(3):
+            stage.runtime.address("trader:aapl").tell(Poison())
+        await asyncio.sleep(5)
+        done = await close(stage)
+        await asyncio.sleep(20)
+
+        assert done.detail.startswith("nobody bears it now")
+        session = await stage.desk.session(SESSION)
+        assert session is not None
+        assert session.phase == "QUARANTINED"
+        assert "trader:aapl CloseRequested" not in stage.log
+        assert stage.mail_of("trader:aapl") <= 3  # the poison itself
+
+    play(tmp_path, scenario)
+
+
 def test_what_a_daemon_left_unfinished_its_successor_closes(tmp_path: Path) -> None:
     async def scenario(stage: Stage) -> None:
         stage.world.bar(buy(10))
