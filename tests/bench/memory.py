@@ -92,7 +92,8 @@ def _rules_of(number: int) -> SessionRules:
     )
 
 
-async def _measure() -> list[str]:
+async def run() -> list[str]:
+    """The lines of the report."""
     host = AsyncioHost()
     store = MemoryStore(host.now, host.elapsed)
     ledger = MemoryLedger(store)
@@ -159,8 +160,3 @@ async def _measure() -> list[str]:
         "instrument)",
         f"{SESSIONS_COUNT:,} such sessions from nothing to warm in {took_s:.1f} s",
     ]
-
-
-def run() -> list[str]:
-    """The lines of the report."""
-    return AsyncioHost.new_loop().run_until_complete(_measure())

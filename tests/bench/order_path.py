@@ -50,6 +50,7 @@ class Knock(Strategy):
         return ctx.buy(1, limit=Decimal(1), tif=TimeInForce.IOC, reason="knock")
 '''
 ACCOUNT = "BENCH-1"
+FLOOR_ACCOUNT = "BENCH-2"  # its own, so that the daemon never hears of the floor's orders
 
 
 @dataclass
@@ -147,7 +148,7 @@ async def bench_house(count: int) -> AsyncIterator[tuple[House, SandboxProcess, 
             }
         )
         async with sandbox_process(
-            config, folder / "venue", (ACCOUNT,), "--prices", "seeded", "--paused"
+            config, folder / "venue", (ACCOUNT, FLOOR_ACCOUNT), "--prices", "seeded", "--paused"
         ) as venue:
             settings = settings_for(symbols, folder, venue)
             house_module.RealtimeTrader = TimedTrader  # type: ignore[misc]
@@ -297,7 +298,7 @@ async def floor_of(house: House, venue: SandboxProcess, session_id: str) -> Asyn
     incarnation = await connection.fetchval(
         "select incarnation from sessions where id = $1", session_id
     )
-    key, secret_file = venue.keys[ACCOUNT]
+    key, secret_file = venue.keys[FLOOR_ACCOUNT]
     headers = {
         "APCA-API-KEY-ID": key,
         "APCA-API-SECRET-KEY": secret_file.read_text().strip(),
