@@ -6,12 +6,16 @@ caused them and are idempotent, so a crash here loses nothing: the next worker t
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, assert_never
+
+import structlog
 
 from actors.runtime import Actor
 
 NAME = "jobs"
 RETRY_S = 1.0
+
+log = structlog.get_logger()
 
 
 class Worker(Protocol):
@@ -36,13 +40,16 @@ class _Again:
     pass
 
 
+JobRunnerMessage = _Ended | _Again
+
+
 class JobRunner(Actor):
     """See the module."""
 
     def __init__(self, worker: Worker) -> None:
         super().__init__()
         self._worker = worker
-        self.last_failure = ""
+        self._reason = ""
 
     def on_start(self) -> None:
         """Begin working, beside the handlers."""
@@ -52,20 +59,26 @@ class JobRunner(Actor):
         """Finish the job under way."""
         await self._worker.stop()
 
-    def on_receive(self, message: object) -> None:
+    def on_receive(self, message: JobRunnerMessage) -> None:
         """One line a message."""
         match message:
             case _Ended():
-                self.last_failure = message.reason
-                self.remind(RETRY_S, _Again())
+                self._ended(message)
             case _Again():
                 self._work()
             case _:
-                raise AssertionError(f"{self.name} does not understand {message!r}")
+                assert_never(message)
 
     def _work(self) -> None:
         self.pipe(
             self._worker.run(),
-            done=lambda _: None,
+            done=lambda _: _Ended("by itself"),
             failed=lambda error: _Ended(repr(error)),
         )
+
+    def _ended(self, message: _Ended) -> None:
+        """Whatever the reason: the jobs wait in the database. It is said once, not each second."""
+        if message.reason != self._reason:
+            self._reason = message.reason
+            log.warning("jobs_interrupted", reason=message.reason)
+        self.remind(RETRY_S, _Again())

@@ -7,6 +7,7 @@ reports make it complete again; until then the level is UNKNOWN and no entry is 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 from actors.account_messages import EquityAsked, EquityReported
 from actors.runtime import Actor, Address
@@ -19,6 +20,7 @@ from trader.session.events import HeatAsked
 
 NAME = "portfolio"
 TOPIC = "heat"  # HeatChanged and HeatAsked are published here
+RETRY_S = 1.0  # the database did not give the limits
 BEAT_S = 0.5  # how often the level is looked at without an occasion: ages pass by themselves
 
 
@@ -78,7 +80,26 @@ class _LimitsLoaded:
 
 @dataclass(frozen=True, slots=True)
 class _LimitsFailed:
-    reason: str
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _LoadAgain:
+    pass
+
+
+PortfolioMessage = (
+    TakeContribution
+    | Reserve
+    | ReleaseHeat
+    | EquityReported
+    | ExpectSessions
+    | DescribeHeat
+    | _LimitsLoaded
+    | _LimitsFailed
+    | _LoadAgain
+    | _Beat
+)
 
 
 class PortfolioServer(Actor):
@@ -110,7 +131,7 @@ class PortfolioServer(Actor):
         self.publish(TOPIC, HeatAsked())
         self.remind(BEAT_S, _Beat())
 
-    def on_receive(self, message: object) -> HeatPicture | None:
+    def on_receive(self, message: PortfolioMessage) -> HeatPicture | None:
         """One line a message."""
         now_s = self.runtime.host.elapsed()
         match message:
@@ -131,6 +152,8 @@ class PortfolioServer(Actor):
                 self._portfolio.limits = message.limits
                 self._push(now_s)
             case _LimitsFailed():
+                self.remind(RETRY_S, _LoadAgain())
+            case _LoadAgain():
                 self._load()
             case _Beat():
                 self._push(now_s)
@@ -142,18 +165,14 @@ class PortfolioServer(Actor):
                     self._limits,
                 )
             case _:
-                raise AssertionError(f"{self.name} does not understand {message!r}")
+                assert_never(message)
         return None
 
     def _expect(self, session_ids: tuple[SessionId, ...]) -> None:
         self._portfolio.expect(session_ids, (account_id for account_id, _ in self._accounts))
 
     def _load(self) -> None:
-        self.pipe(
-            self._load_limits(),
-            done=_LimitsLoaded,
-            failed=lambda error: _LimitsFailed(repr(error)),
-        )
+        self.pipe(self._load_limits(), done=_LimitsLoaded, failed=lambda _: _LimitsFailed())
 
     def _reserve(self, message: Reserve, now_s: float) -> None:
         outcome = self._portfolio.reserve(message.request, now_s)

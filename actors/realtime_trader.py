@@ -44,7 +44,7 @@ from trader.session.events import (
 )
 from trader.session.rules import SessionRules
 from trader.session.state import NEVER_S, SessionState
-from trader.session.step import SessionEvent, step
+from trader.session.step import MarketEvent, SessionEvent, step
 
 NOTICES = "notices"  # topic: what a person should know
 TRADING = "trading"  # topic: the operator's word
@@ -159,7 +159,7 @@ class RealtimeTrader(Actor):
                 self.remind(RETRY_LOAD_S, _LoadAgain())
             case _LoadAgain():
                 self._load()
-            case StoreChanged() if message.lost_count:
+            case StoreChanged() if message.lost_count and self._state.fence is not None:
                 raise Rebuild(
                     f"{message.lost_count} entries were not kept while the store was down"
                 )
@@ -169,7 +169,8 @@ class RealtimeTrader(Actor):
 
     def _fold(self, event: SessionEvent) -> None:
         if self._state.fence is None:
-            self._early.append(event)
+            if not isinstance(event, MarketEvent):  # the subscription tells the market anew
+                self._early.append(event)
             return
         now_s = self.runtime.host.elapsed()
         for effect in step(self._state, event, now_s):

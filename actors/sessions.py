@@ -9,6 +9,7 @@ that nobody owns.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from actors import realtime_trader
 from actors.account_messages import UnownedPosition
@@ -74,6 +75,17 @@ class _ResolveAgain:
     account_id: AccountId
 
 
+@dataclass(frozen=True, slots=True)
+class _Guardable:
+    rules: SessionRules
+    why: str
+
+
+SessionsMessage = (
+    SessionQuarantined | UnownedPosition | DescribeSessions | _Resolved | _ResolveAgain | _Guardable
+)
+
+
 class Sessions(Actor):
     """See the module."""
 
@@ -104,7 +116,7 @@ class Sessions(Actor):
         for account_id in dict.fromkeys(each.account_id for each in self._desired):
             self._resolve(account_id)
 
-    def on_receive(self, message: object) -> Roster | None:
+    def on_receive(self, message: SessionsMessage) -> Roster | None:
         """One line a message."""
         match message:
             case _Resolved():
@@ -124,10 +136,8 @@ class Sessions(Actor):
                     tuple(self._guarded),
                     self._unknown,
                 )
-            case bool():
-                pass  # a supervisor's word on a child that it had already
             case _:
-                raise AssertionError(f"{self.name} does not understand {message!r}")
+                assert_never(message)
         return None
 
     def _expect(self) -> None:
@@ -207,12 +217,6 @@ class Sessions(Actor):
 
     def _notice(self, session_id: SessionId, severity: Severity, code: str, text: str) -> None:
         self.publish(NOTICES, Noticed(session_id, Notice(severity, code, text)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Guardable:
-    rules: SessionRules
-    why: str
 
 
 def guardian_name(session_id: SessionId) -> str:
