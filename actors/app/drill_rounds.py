@@ -12,8 +12,9 @@ from typing import assert_never
 import aiohttp
 
 from actors.app import drill_setup as setup
-from actors.app.drill_judge import Books, Truth, Violation, doubted, judge
-from actors.app.drill_sides import Daemon, Rows, VenueControl
+from actors.app.drill_judge import Books, Truth, Violation, doubted, judge, truth_of
+from actors.app.drill_sides import Daemon, Rows
+from actors.app.venue_control import VenueControl
 from actors.app.venues import SandboxProcess, sandbox_process
 from actors.runtime import AsyncioHost
 from trader.errors import TraderError
@@ -204,7 +205,7 @@ class Drill:
         while True:
             memory = await self._daemon.memory()
             books = await self._books.books()
-            truth = await self._control.truth()
+            truth = truth_of(await self._control.truth())
             violations: tuple[Violation, ...] = (_SILENT,)
             if memory is not None:
                 violations = judge(truth, books, memory)

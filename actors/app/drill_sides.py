@@ -1,4 +1,4 @@
-"""The three sides of a drill: the venue's control port, our rows, and the daemon under test."""
+"""Two of the three sides of a drill: our rows, and the daemon under test."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from actors.app.drill_judge import Books, Execution, OrderRow, Position, Truth, truth_of
-from actors.app.venues import SandboxProcess
+from actors.app.drill_judge import Books, Execution, OrderRow, Position
 from adapters.store.embedded import embedded_postgres
 
 ANSWER_S = 10.0
@@ -34,38 +33,6 @@ select count(*) from (
 ) as last
 where status in ('INITIALIZED', 'SUBMITTED', 'UNKNOWN', 'PENDING_UPDATE', 'PENDING_CANCEL')
 """
-
-
-class VenueControl:
-    """The sandbox's control port: the truth, and the faults."""
-
-    def __init__(self, http: aiohttp.ClientSession, venue: SandboxProcess) -> None:
-        self._http = http
-        self._url = venue.control_url
-        token = venue.control_token_file.read_text("ascii").strip()
-        self._headers = {"Authorization": f"Bearer {token}"}
-
-    async def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """One request of the control port. Raises aiohttp.ClientError."""
-        async with self._http.request(
-            method, self._url + path, json=body, headers=self._headers, raise_for_status=True
-        ) as response:
-            return await response.json()
-
-    async def truth(self) -> Truth:
-        """What the venue has, of its only account."""
-        found = await self.ask("GET", "/truth?requests_limit=0")
-        (account,) = found["accounts"].values()
-        return truth_of(account)
-
-    async def install(self, kind: str, method: str, path: str, delay_ms: int, count: int) -> None:
-        """Let the next requests of this kind go wrong."""
-        fault = {"kind": kind, "method": method, "path": path, "delay_ms": delay_ms, "count": count}
-        await self.ask("POST", "/faults", fault)
-
-    async def strikes_count(self) -> int:
-        """How often faults have struck so far."""
-        return len((await self.ask("GET", "/faults"))["journal"])
 
 
 class Rows:

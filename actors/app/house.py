@@ -84,6 +84,7 @@ async def open_house(settings: Settings, folders: Folders) -> AsyncIterator[Hous
             open_store(rows, elapsed=host.elapsed, now=host.now)
         )
         await _until_it_answers("prepare the database", store.prepare)
+        log.info("store_ready", database="yours" if rows.database_url else "embedded")
         venues, sandbox = await stack.enter_async_context(open_venues(settings, folders.data, host))
         leases = {}
         for account_id, venue in venues.items():
@@ -91,6 +92,7 @@ async def open_house(settings: Settings, folders: Folders) -> AsyncIterator[Hous
             stack.push_async_callback(_release, store, lease)
             leases[account_id] = lease
             await _verify(account_id, venue)
+            log.info("account_ours", account=account_id, epoch=lease.epoch)
         spooled = await store.spool.replay(store.journal)
         if spooled:
             log.warning("spool_replayed", records_count=spooled)

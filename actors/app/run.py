@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TextIO
 
 import structlog
 
@@ -27,6 +28,9 @@ from trader.money import plain
 from trader.orders.events import QueryFailed
 
 SAY_OPEN_DEADLINE_S = 3.0
+
+Companion = Callable[[House, HouseDesk, Doors], Coroutine[Any, Any, int]]
+"""Goes on beside a house that stands; when it ends, the house is ended, with its exit code."""
 
 log = structlog.get_logger()
 
@@ -47,12 +51,14 @@ class Signals:
         self.stop.set()
 
 
-def run(loaded: Loaded) -> int:
+def run(
+    loaded: Loaded, companion: Companion | None = None, log_stream: TextIO | None = None
+) -> int:
     """Run the daemon; answers its exit code and has said on stderr why it is not 0."""
-    logs = Logs(loaded.settings.logs)
+    logs = Logs(loaded.settings.logs, log_stream)
     try:
         with asyncio.Runner(loop_factory=AsyncioHost.new_loop) as runner:
-            return runner.run(_run(loaded, logs.redactor))
+            return runner.run(_run(loaded, logs.redactor, companion))
     except ConfigInvalid as error:
         return _failed(ExitCode.USAGE, *error.problems)
     except Fenced as error:
@@ -68,11 +74,11 @@ def _failed(code: ExitCode, *lines: str) -> int:
     return code
 
 
-async def _run(loaded: Loaded, redactor: Redactor) -> int:
+async def _run(loaded: Loaded, redactor: Redactor, companion: Companion | None) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_complain)
     signals = Signals(loop)
-    living = asyncio.create_task(_live(loaded, redactor, signals))
+    living = asyncio.create_task(_live(loaded, redactor, signals, companion))
     told = asyncio.create_task(signals.stop.wait())
     await asyncio.wait((living, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
@@ -85,7 +91,9 @@ async def _run(loaded: Loaded, redactor: Redactor) -> int:
         return ExitCode.OK
 
 
-async def _live(loaded: Loaded, redactor: Redactor, signals: Signals) -> int:
+async def _live(
+    loaded: Loaded, redactor: Redactor, signals: Signals, companion: Companion | None
+) -> int:
     settings = loaded.settings
     for secret in secrets_of(settings):
         redactor.conceal(secret)
@@ -100,14 +108,16 @@ async def _live(loaded: Loaded, redactor: Redactor, signals: Signals) -> int:
             signals.is_up = True
             hurrying = asyncio.create_task(_hurry(house, signals))
             _say_ready(house, doors)
-            if not await _until_told(house, signals):
+            beside = None if companion is None else companion(house, desk, doors)
+            code = await _until_told(house, signals, beside)
+            if code is None:
                 return ExitCode.FAILED
             await _wind_down(house, desk, signals)
     finally:
         if hurrying is not None:
             hurrying.cancel()
     log.info("stopped")
-    return ExitCode.OK
+    return code
 
 
 def _conceal(house: House, doors: Doors, redactor: Redactor) -> None:
@@ -132,17 +142,25 @@ def _say_ready(house: House, doors: Doors) -> None:
     )
 
 
-async def _until_told(house: House, signals: Signals) -> bool:
-    """False: the tree ended by itself, its restarts are used up."""
+async def _until_told(
+    house: House, signals: Signals, companion: Coroutine[Any, Any, int] | None
+) -> int | None:
+    """The exit code to end with. None: the tree ended by itself, its restarts are used up."""
     ended = asyncio.create_task(house.runtime.wait())
     told = asyncio.create_task(signals.stop.wait())
-    await asyncio.wait((ended, told), return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
-    if not ended.done():
-        ended.cancel()
-        return True
-    log.critical("house_gave_up", exit_code=ended.result(), positions="as they stand at the broker")
-    return False
+    beside = None if companion is None else asyncio.create_task(companion)
+    try:
+        waiting = {ended, told} if beside is None else {ended, told, beside}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            log.critical(
+                "house_gave_up", exit_code=ended.result(), positions="as they stand at the broker"
+            )
+            return None
+        return ExitCode.OK if beside is None or not beside.done() else beside.result()
+    finally:
+        for task in (ended, told, *(() if beside is None else (beside,))):
+            task.cancel()
 
 
 async def _wind_down(house: House, desk: HouseDesk, signals: Signals) -> None:
