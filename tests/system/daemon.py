@@ -76,9 +76,10 @@ class Daemon:
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "Daemon":
-        """Begin; nothing is up yet when this returns."""
-        command = [sys.executable, "-m", "actors.app.main", "run", "--config", str(self.config)]
+    def start(self, *program: str) -> "Daemon":
+        """Begin; nothing is up yet when this returns. `program` instead of the command itself."""
+        started = program or ("-m", "actors.app.main")
+        command = [sys.executable, *started, "run", "--config", str(self.config)]
         with self._log.open("wb") as log, (self.folder / "errors").open("wb") as errors:
             self._process = subprocess.Popen(command, stdout=log, stderr=errors)
         return self

@@ -223,6 +223,37 @@ def test_a_second_signal_hurries(another: Daemon) -> None:
     assert wait_for("nothing left", lambda: not processes_with(str(another.folder)))
 
 
+DYING = """
+import actors.app.wiring
+from actors.app.main import main
+from actors.runtime import Actor
+
+class Dying(Actor):
+    def __init__(self, found):
+        super().__init__()
+    def on_start(self):
+        self.remind(0.05, "die")
+    def on_receive(self, message):
+        raise RuntimeError("again and again")
+
+actors.app.wiring.Watcher = Dying
+main()
+"""
+
+
+def test_a_house_that_cannot_hold_itself_up_ends_so_that_it_is_started_anew(
+    another: Daemon,
+) -> None:
+    text = another.config.read_text("utf-8")
+    another.config.write_text(f"{text}\n[runtime]\nrestarts_count_max = 1\n", "utf-8")
+    another.start("-c", DYING)
+
+    assert another.end() == 1
+    (last_word,) = another.said("house_gave_up")
+    assert last_word["level"] == "critical"
+    assert wait_for("nothing left", lambda: not processes_with(str(another.folder)))
+
+
 def test_a_taken_port_costs_only_the_number(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
