@@ -29,7 +29,7 @@ _SECRET_KEY = re.compile(
     r"secret|passw(or)?d|token$|authorization|api_?key|key_id|credential|database_url|dsn", re.I
 )
 _SECRET_TEXT = re.compile(
-    r"(?P<head>bearer\s+|://[^/\s:@]*:(?=[^/\s]*@)|apca-api-(?:key-id|secret-key)['\"]?\s*[:=,]\s*['\"b]*)"
+    r"(?P<head>bearer\s+|://[^/\s:@]*:(?=[^\s'\"]*@)|apca-api-(?:key-id|secret-key)['\"]?\s*[:=,]\s*['\"b]*)"
     r"[^\s'\",@]+",
     re.I,
 )

@@ -81,6 +81,7 @@ def test_a_planted_secret_appears_in_no_line_wherever_it_was_put(
         {"headers": {"APCA-API-SECRET-KEY": CANARY, "Authorization": f"Bearer {CANARY}"}},
         {"text": f"Authorization: Bearer {CANARY}"},
         {"text": f"postgresql://trader:{CANARY}@db/trader"},
+        {"text": f"postgresql://trader:a/b{CANARY}@db/trader"},
         {"text": f"{{'APCA-API-SECRET-KEY': '{CANARY}'}}"},
         {"raw": f"APCA-API-KEY-ID: {CANARY}".encode()},
     ],
@@ -92,6 +93,12 @@ def test_what_looks_like_a_secret_is_hidden_though_nobody_said_it_was_one(
 
     assert len(lines(logs, stream)) == 1
     assert CANARY not in stream.getvalue()
+
+
+def test_a_port_is_not_taken_for_a_password(logs: Logs, stream: io.StringIO) -> None:
+    structlog.get_logger().info("daemon_ready", url="http://127.0.0.1:8787")
+
+    assert lines(logs, stream)[0]["url"] == "http://127.0.0.1:8787"
 
 
 def test_a_terminal_gets_pretty_lines(stream: io.StringIO) -> None:
