@@ -2,7 +2,7 @@
 
 from dataclasses import replace as copy_of
 
-from trader.ids import CauseKind, client_order_id, instant_key
+from trader.ids import CauseKind, ClientOrderId, client_order_id, instant_key
 from trader.market.candle import Candle
 from trader.money import Price, Quantity
 from trader.orders.events import ChangeAnswered, ChangeRecorded, RecordRefused
@@ -26,12 +26,16 @@ from trader.session.effects import (
     Severity,
     SubmitChange,
 )
-from trader.session.moving import move, settle_doubt
+from trader.session.moving import doubt, move, settle_doubt
 from trader.session.report import heat_report, refresh_view
 from trader.session.state import Pending, SessionState
 from trader.session.strategy import CancelOrders, ModifyOrder, ModifyOrders
 
 CHANGEABLE = (Status.ACCEPTED, Status.PARTIALLY_FILLED)
+CANCELABLE = (*CHANGEABLE, Status.PENDING_UPDATE)  # a cancel does not wait for a replace
+UNDER_WAY = (Status.PENDING_CANCEL, Status.PENDING_UPDATE)
+CANCEL_TAKES_S = 2.0  # an accepted cancel whose order still works this much later did not take
+LOOK_S_MAX = 30.0  # between two looks at an order whose change is under way
 
 
 def modify(state: SessionState, wanted: ModifyOrders, candle: Candle, now_s: float) -> Effects:
@@ -114,7 +118,7 @@ def cancel(state: SessionState, wanted: CancelOrders, candle: Candle, now_s: flo
 
 def ask_cancel(state: SessionState, target: WorkingOrder, reason: str, now_s: float) -> Effects:
     """Have one order canceled; nothing if that is already asked or it has no venue id yet."""
-    if target.status not in CHANGEABLE or target.broker_order_id is None:
+    if target.status not in CANCELABLE or target.broker_order_id is None:
         return NOTHING
     tries = sum(1 for c in state.changes.values() if c.target == target.order.id)
     request = Cancel(
@@ -169,7 +173,8 @@ def record(
     change = cleared.item
     request_id = change.successor.id if isinstance(change, Replace) else change.id
     target = state.orders[change.target]
-    target.before_pending = target.status
+    if target.status not in UNDER_WAY:
+        target.before_pending = target.status
     happening = Happening.REPLACE_ASKED if isinstance(change, Replace) else Happening.CANCEL_ASKED
     state.changes[request_id] = change
     effect = RecordChange(cleared, is_exit)
@@ -192,9 +197,14 @@ def recorded(state: SessionState, event: ChangeRecorded, now_s: float) -> Effect
         return NOTHING
     if isinstance(change, Replace) and request_id in state.orders:
         state.orders[request_id].status = Status.INITIALIZED
-    state.owe(now_s + state.rules.submit_deadline_s)
-    state.probe_due_s[change.target] = now_s + state.rules.submit_deadline_s
+    _expect_word(state, change.target, now_s + state.rules.submit_deadline_s)
     return (SubmitChange(event.change, True, now_s + state.rules.submit_deadline_s),)
+
+
+def _expect_word(state: SessionState, target: ClientOrderId, by_s: float) -> None:
+    """By then the venue has spoken of the order, or it is asked; and its word is final."""
+    state.request_over_s[target] = state.probe_due_s[target] = by_s
+    state.owe(by_s)
 
 
 def not_recorded(state: SessionState, event: RecordRefused, now_s: float) -> Effects:
@@ -204,7 +214,11 @@ def not_recorded(state: SessionState, event: RecordRefused, now_s: float) -> Eff
     notice = Notice(Severity.WARNING, "change_not_recorded", text)
     state.retry_exit_s = now_s + 1.0
     state.owe(state.retry_exit_s)
-    return (notice, Release(event.order_id), *_back(state, change))
+    target = state.orders.get(change.target)
+    if target is None:
+        return (notice, Release(event.order_id))
+    successor = state.find(event.order_id, "")
+    return (notice, Release(event.order_id), *_back(state, target, successor, "replace_refused"))
 
 
 def answered(state: SessionState, event: ChangeAnswered, now_s: float) -> Effects:
@@ -213,42 +227,79 @@ def answered(state: SessionState, event: ChangeAnswered, now_s: float) -> Effect
     target = state.orders.get(event.target)
     if change is None or target is None:
         return NOTHING
-    if event.outcome == "accepted":
-        if isinstance(change, Replace) and event.broker_order_id is not None:
-            successor = state.orders[event.request_id]
-            successor.broker_order_id = event.broker_order_id
-            successor.sent_s = now_s
-            effects = move(state, successor, Happening.ACCEPTED, "order_accepted")
-            return (*effects, Find(change.target))
-        state.probe_due_s[event.target] = now_s + 2.0  # the report should come by itself
-        state.owe(now_s + 2.0)
+    successor = state.find(event.request_id, "") if isinstance(change, Replace) else None
+    match event.outcome:
+        case "accepted":
+            return _accepted(state, event, successor, now_s)
+        case "unknown":
+            _expect_word(state, event.target, now_s)
+            asked: Effects = (Find(event.target),)
+            if successor is None or not successor.is_open:
+                return asked
+            if successor.sent_s is None:
+                successor.sent_s = now_s  # at the latest
+            return (*doubt(state, successor, event.text, now_s), *asked, Find(event.request_id))
+        case _:
+            text = f"change of {event.target}: {event.code}: {event.text}"
+            state.retry_exit_s = now_s + 1.0
+            state.owe(state.retry_exit_s)
+            notice = Notice(Severity.WARNING, "change_refused", text)
+            back = _back(state, target, successor, "replace_refused")
+            return (notice, *back, Find(event.target), *heat_report(state, now_s))
+
+
+def _accepted(
+    state: SessionState, event: ChangeAnswered, successor: WorkingOrder | None, now_s: float
+) -> Effects:
+    """A cancel: its report should come by itself. A replace: the venue has the successor."""
+    _expect_word(state, event.target, now_s + CANCEL_TAKES_S)
+    if successor is None or event.broker_order_id is None:
         return NOTHING
-    if event.outcome == "unknown":
-        state.probe_due_s[event.target] = now_s + 1.0
-        state.owe(now_s + 1.0)
-        return (Find(event.target),)
-    text = f"change of {event.target}: {event.code}: {event.text}"
-    state.retry_exit_s = now_s + 1.0
+    is_news = successor.broker_order_id is None
+    successor.broker_order_id = event.broker_order_id
+    successor.sent_s = now_s
+    if not is_news:
+        return (Find(event.target),)  # its own events came first
+    settle_doubt(state, successor)
+    return (*move(state, successor, Happening.ACCEPTED, "order_accepted"), Find(event.target))
+
+
+def still_works(
+    state: SessionState, target: WorkingOrder, report: OrderReport, asked_s: float | None
+) -> Effects:
+    """The venue shows an order as working whose change is under way: did the request not take?
+
+    It did not where the question is younger than the request's end and no successor may still
+    come; a cancel that arrives later only does what was asked. Until then: look again.
+    """
+    order_id, now_s = target.order.id, state.now_s
+    over_s = state.request_over_s.get(order_id, now_s)
+    is_final = asked_s is not None and asked_s >= over_s and report.status not in UNDER_WAY
+    coming = any(w.order.replaces == order_id and w.is_open for w in state.orders.values())
+    if not is_final or (coming and target.status is Status.PENDING_UPDATE):
+        age_s = now_s - (target.status_changed_s or now_s)
+        wait_s = min(max(state.rules.unknown_probe_s, age_s / 2), LOOK_S_MAX)
+        state.probe_due_s[order_id] = max(now_s + wait_s, over_s)
+        state.owe(state.probe_due_s[order_id])
+        return NOTHING
+    state.retry_exit_s = now_s + 1.0  # then whatever still wants it asks again
     state.owe(state.retry_exit_s)
-    notice = Notice(Severity.WARNING, "change_refused", text)
-    return (notice, *_back(state, change), Find(event.target), *heat_report(state, now_s))
+    text = f"change of {order_id}: the venue never did it"
+    return (Notice(Severity.WARNING, "change_lost", text), *_back(state, target, None, ""))
 
 
-def _back(state: SessionState, change: Change) -> Effects:
-    """The request is over: the target stands as it stood."""
-    target = state.orders.get(change.target)
+def _back(
+    state: SessionState, target: WorkingOrder, successor: WorkingOrder | None, code: str
+) -> Effects:
+    """The request is over: the target stands as it stood, what was to replace it ends."""
+    state.request_over_s.pop(target.order.id, None)
     effects: Effects = NOTHING
-    if target is not None and target.status in (Status.PENDING_CANCEL, Status.PENDING_UPDATE):
-        happening = (
-            Happening.REPLACE_REFUSED if isinstance(change, Replace) else Happening.CANCEL_REFUSED
-        )
+    if target.status in UNDER_WAY:
+        is_cancel = target.status is Status.PENDING_CANCEL
+        happening = Happening.CANCEL_REFUSED if is_cancel else Happening.REPLACE_REFUSED
         effects = move(state, target, happening, "change_refused")
-    if isinstance(change, Replace):
-        successor = state.orders.get(change.successor.id)
-        if successor is not None and successor.is_open:
-            effects += move(
-                state, successor, Happening.DENIED, "order_denied", reason_code="replace_refused"
-            )
+    if successor is not None and successor.is_open:
+        effects += move(state, successor, Happening.DENIED, "order_denied", reason_code=code)
     refresh_view(state)
     return effects
 
@@ -257,9 +308,10 @@ def replaced(state: SessionState, working: WorkingOrder, report: OrderReport) ->
     """The venue says that a successor took over: it has the successor's id."""
     for request_id, change in state.changes.items():
         if isinstance(change, Replace) and change.target == working.order.id:
-            successor = state.orders.get(request_id)
+            successor = state.find(request_id, "")
             if successor is None or successor.broker_order_id is not None:
                 continue
+            state.revive(successor)
             successor.broker_order_id = report.replaced_by
             settle_doubt(state, successor)
             return move(state, successor, Happening.ACCEPTED, "order_accepted")

@@ -106,7 +106,7 @@ def _advance(state: SessionState, closing: Closing, now_s: float) -> Effects:
     entries = [w for w in working if not w.is_exit]
     effects: Effects = NOTHING
     is_patient = now_s - closing.since_s < CANCEL_PATIENCE_S
-    for entry in entries:
+    for entry in entries if now_s >= state.retry_exit_s else ():
         effects += changing.ask_cancel(state, entry, closing.reason, now_s)
     is_known = state.broker.asked_s is not None and state.broker.asked_s > closing.since_s
     if held <= closing.target_qty and not is_known:

@@ -134,6 +134,8 @@ def reported(state: SessionState, event: OrderReported, now_s: float) -> Effects
             effects += (Notice(severity, each.kind.lower(), text),)
     if report.replaced_by is not None:
         effects += changing.replaced(state, working, report)
+    elif working.status in changing.UNDER_WAY:
+        effects += changing.still_works(state, working, report, event.asked_s)
     if was_unknown and working.status is not Status.UNKNOWN:
         text = f"order {working.order.id} found at the venue: {working.status}"
         effects += (Notice(Severity.INFO, "order_found", text),)

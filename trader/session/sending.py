@@ -37,7 +37,7 @@ def resend(state: SessionState, working: WorkingOrder, now_s: float) -> Effects:
     if not (able.resend_safe and able.client_id_unique is IdUniqueness.FOREVER):
         return NOTHING
     proof = state.proofs.get(order_id)
-    if proof is None:
+    if proof is None or working.order.replaces is not None:  # that leaves as a replace, never alone
         return NOTHING
     if working.is_exit:
         others = [w for w in state.orders.values() if w is not working]

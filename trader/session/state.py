@@ -85,6 +85,9 @@ class SessionState:
     )
     proofs: dict[ClientOrderId, Recorded[Order]] = field(default_factory=dict)
     changes: dict[ClientOrderId, Change] = field(default_factory=dict)  # sent or about to be
+    request_over_s: dict[ClientOrderId, float] = field(
+        default_factory=dict
+    )  # by target: a report asked for later that shows it working means: the request did not take
     attempts: dict[ClientOrderId, int] = field(default_factory=dict)
     probe_due_s: dict[ClientOrderId, float] = field(default_factory=dict)
     closing: Closing | None = None

@@ -27,7 +27,16 @@ from trader.orders.events import (
     OrderSubmitted,
     OrderUnanswered,
 )
-from trader.orders.order import Fill, Order, OrderReport, OrderType, Replace, Side, Status
+from trader.orders.order import (
+    Fill,
+    Order,
+    OrderReport,
+    OrderType,
+    Replace,
+    Side,
+    Status,
+    request_id,
+)
 from trader.ports import Capabilities, IdUniqueness
 from trader.positions.events import PositionReported
 from trader.proofs import Recorded
@@ -79,7 +88,8 @@ class VenueOrder:
 
 @dataclass
 class World:
-    """See the module. `lose` holds the names of effects whose doing is lost on its way."""
+    """See the module. `lose`: names of effects whose doing is lost on its way, or "request", "ack",
+    "change request", "change ack" for what the wire loses."""
 
     rules: SessionRules = RULES
     now_s: float = 100.0
@@ -244,7 +254,12 @@ class World:
             case fx.Submit():
                 return self._submit(effect.order.item)
             case fx.SubmitChange():
-                return self._change(effect.change.item)
+                change = effect.change.item
+                unknown = ChangeAnswered(request_id(change), change.target, "unknown", None)
+                if "change request" in self.lose:
+                    return [unknown]
+                answers = self._change(change)
+                return [unknown] if "change ack" in self.lose else answers
             case fx.Find():
                 found = self.venue.get(effect.order_id)
                 if found is None:

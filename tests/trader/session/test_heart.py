@@ -341,3 +341,82 @@ def test_a_row_that_lags_behind_memory_is_a_finding_and_written_again(world: Wor
     assert [each.status for each in repaired if isinstance(each, ProgressEntry)] == [
         Status.ACCEPTED
     ]
+
+
+LIMIT = SubmitOrder(Side.BUY, Decimal(10), "dip", type=OrderType.LIMIT, price=Decimal(95))
+
+
+def test_an_exit_does_not_wait_for_ever_for_a_lost_cancel_of_its_stop(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    world.lose = {"change request"}
+    world.bar(leave())
+    world.wait(5)
+    assert world.position == 10
+
+    world.lose = set()
+    world.wait(3)
+
+    assert world.position == 0
+    assert world.working() == []
+    assert world.notices("change_lost")
+
+
+def test_a_cancel_whose_answer_is_lost_is_found_done(world: World) -> None:
+    world.bar(LIMIT)
+    world.lose = {"change ack"}
+    world.bar(CancelOrders((), "enough"))
+    world.wait(1)
+
+    assert world.state.open_orders() == []
+    assert not world.notices("change_lost")
+    assert not world.notices("out_of_band_cancel")
+
+
+def test_a_replace_that_never_arrived_leaves_the_order_as_it_was(world: World) -> None:
+    world.bar(LIMIT)
+    (order_id,) = world.rows
+    world.lose = {"change request"}
+    world.bar(ModifyOrders((ModifyOrder(ClientOrderId(order_id), price=Decimal(96)),), "higher"))
+    world.wait(60)
+    old, new = world.state.open_orders()
+    assert (old.status, new.status) == (Status.PENDING_UPDATE, Status.UNKNOWN)  # it may still come
+
+    world.wait(120)
+    (left,) = world.state.open_orders()
+    assert left.status is Status.ACCEPTED
+    assert left.order.price == 95
+    assert world.notices("change_lost")
+
+
+def test_a_replace_whose_answer_is_lost_is_found_done(world: World) -> None:
+    world.bar(LIMIT)
+    (order_id,) = world.rows
+    world.lose = {"change ack"}
+    world.bar(ModifyOrders((ModifyOrder(ClientOrderId(order_id), price=Decimal(96)),), "higher"))
+    world.wait(1)
+
+    (left,) = world.state.open_orders()
+    assert (left.status, left.order.price) == (Status.ACCEPTED, Decimal(96))
+
+
+def test_an_order_under_change_can_be_canceled(world: World) -> None:
+    world.bar(LIMIT)
+    (order_id,) = world.rows
+    world.lose = {"change request"}
+    world.bar(ModifyOrders((ModifyOrder(ClientOrderId(order_id), price=Decimal(96)),), "higher"))
+    world.lose = set()
+    world.tell(CloseRequested("cmd-1", "operator"))
+    world.wait(10)
+
+    assert world.working() == []
+
+
+def test_the_successor_of_a_replace_never_leaves_as_an_order_of_its_own(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    world.lose = {"change request"}
+    world.bar(buy(5, stop=90))  # the stop must grow, and that replace is lost
+    world.wait(10)
+
+    assert [each.order.qty for each in world.working()] == [10]
