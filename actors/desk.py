@@ -21,11 +21,11 @@ from actors.desk_house import (
     ready_view,
 )
 from actors.desk_needs import Boot, Needs
+from actors.desk_positions import position_views
 from actors.desk_sessions import (
     bar_view,
     checks_of,
     decision_view,
-    position_views,
     session_view,
 )
 from actors.desk_snapshot import Seat, Snapshot, everybody, seats_in

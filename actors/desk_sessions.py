@@ -1,19 +1,19 @@
-"""Sessions as the outside sees them: phase, why an entry would be refused, orders, positions.
+"""Sessions as the outside sees them: phase, why an entry would be refused, orders.
 
 Pure: from a snapshot to views. The questions of `why` are the gate's own, in its order; what only
 the house knows (the latch, the feed, the room left in the heat) follows them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 
 from actors.desk_snapshot import Seat, Snapshot
 from actors.realtime_trader import SessionPicture
 from actors.runtime import State
-from trader.ids import AccountId, InstrumentId, SessionId
+from trader.ids import AccountId, InstrumentId
 from trader.instants import Timeframe
 from trader.market.candle import Candle
-from trader.money import NO_QTY, ZERO, Quantity, plain
+from trader.money import NO_QTY, ZERO, plain
 from trader.orders.order import Status
 from trader.orders.working import WorkingOrder
 from trader.records import DecisionEntry
@@ -21,7 +21,7 @@ from trader.risk.standing import Check, entry_checks
 from trader.session.events import TradingState
 from trader.session.gating import standing
 from trader.session.state import SessionState
-from trader.views import BarView, DecisionView, OrderView, PositionView, SessionView
+from trader.views import BarView, DecisionView, OrderView, SessionView
 
 
 def phase_of(seat: Seat, picture: SessionPicture | None) -> str:
@@ -202,71 +202,3 @@ def order_view(state: SessionState, working: WorkingOrder) -> OrderView:
         replaces=order.replaces,
         recorded_at=None if proof is None else proof.recorded_at,
     )
-
-
-def position_views(
-    look: Snapshot, rows: Mapping[AccountId, Mapping[SessionId, Quantity] | None]
-) -> Iterator[PositionView]:
-    """Three columns for every session, then what the broker holds and nobody owns."""
-    owned: set[tuple[AccountId, InstrumentId]] = set()
-    for session_id in look.seats:
-        account_id, instrument = look.account_of(session_id), look.instrument_of(session_id)
-        if account_id is None or instrument is None:
-            continue
-        owned.add((account_id, instrument))
-        yield _position_view(look, session_id, account_id, instrument, rows.get(account_id))
-    for account_id, account in look.accounts.items():
-        for instrument, qty in ((account and account.positions) or {}).items():
-            if (account_id, instrument) not in owned and qty != 0:
-                yield PositionView(
-                    session_id=None,
-                    account_id=account_id,
-                    instrument=instrument,
-                    broker_qty=qty,
-                    memory_qty=None,
-                    database_qty=None,
-                    agrees=False,
-                    avg_px=None,
-                    mark=None,
-                    checked_age_s=None,
-                )
-
-
-def _position_view(
-    look: Snapshot,
-    session_id: SessionId,
-    account_id: AccountId,
-    instrument: InstrumentId,
-    rows: Mapping[SessionId, Quantity] | None,
-) -> PositionView:
-    picture = look.pictures[session_id]
-    state = None if picture is None or picture.state.fence is None else picture.state
-    memory = None if state is None else state.position.qty
-    database = None if rows is None else rows.get(session_id, NO_QTY)
-    broker = _broker_qty(look, account_id, instrument, None if state is None else state)
-    checked_s = None if state is None else state.positions_ok_s
-    return PositionView(
-        session_id=session_id,
-        account_id=account_id,
-        instrument=instrument,
-        broker_qty=broker,
-        memory_qty=memory,
-        database_qty=database,
-        agrees=broker is not None and broker == memory == database,
-        avg_px=None if state is None else state.position.avg_px,
-        mark=None if state is None else state.mark,
-        checked_age_s=None if checked_s is None else look.now_s - checked_s,
-    )
-
-
-def _broker_qty(
-    look: Snapshot, account_id: AccountId, instrument: InstrumentId, state: SessionState | None
-) -> Quantity | None:
-    """None where the broker has not answered, or was asked before our newest fill."""
-    account = look.accounts.get(account_id)
-    if account is None or account.positions is None or account.positions_age_s is None:
-        return None
-    asked_s = look.now_s - account.positions_age_s
-    if state is not None and state.newest_fill_s is not None and asked_s <= state.newest_fill_s:
-        return None
-    return account.positions.get(instrument, NO_QTY)
