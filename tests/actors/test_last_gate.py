@@ -138,6 +138,16 @@ def test_a_canceled_exit_gives_back_what_it_did_not_fill(gate: LastGate) -> None
     assert ask(gate, an_exit(size=7, order_id="b")) == ""
 
 
+def test_a_stale_word_on_an_exit_frees_no_more_than_there_is(gate: LastGate) -> None:
+    first = an_exit(size=10, order_id="a")
+    assert ask(gate, first) == ""
+    gate.filled(a_fill(first, 8))
+    gate.over(AAPL.id, first.id, qty(3))  # canceled, says a report from before five of the fills
+
+    assert ask(gate, an_exit(size=3, order_id="b")) == "not_reducible"
+    assert ask(gate, an_exit(size=2, order_id="c")) == ""
+
+
 def test_the_same_fill_by_stream_and_by_poll_counts_once(gate: LastGate) -> None:
     first = an_exit(size=5, order_id="a")
     assert ask(gate, first) == ""
