@@ -3,16 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
 from actors import broker_out, realtime_trader, sessions
 from actors.app.lock import only_daemon_of
+from actors.app.opened import House as House
 from actors.app.operator import Latch
 from actors.app.secrets import database_url
-from actors.app.venues import SandboxProcess, open_venues
+from actors.app.venues import open_venues
 from actors.app.wiring import tree_of
 from actors.lanes import CONFLATE, LANES, NEVER_AGAIN
 from actors.runtime import (
@@ -40,24 +39,6 @@ from trader.session.events import TradingStateChanged
 IN_ORDER = (ExitReason.NORMAL, ExitReason.SHUTDOWN)
 
 log = structlog.get_logger()
-
-
-@dataclass
-class House:
-    """What is open, for the doors, the drills and the demo."""
-
-    settings: Settings
-    folders: Folders
-    host: AsyncioHost
-    runtime: Runtime
-    store: Store
-    venues: dict[AccountId, AlpacaVenue]
-    sandbox: SandboxProcess | None
-    latch: Latch
-    leases: dict[AccountId, Lease]
-    boot_id: str
-    started_at: datetime
-    metrics: Metrics
 
 
 @contextlib.asynccontextmanager

@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from actors import journal, portfolio_server, sessions
 from actors.account_book import AccountBook
 from actors.account_messages import name_of as account_name
 from actors.app.counted import CountedJournal
+from actors.app.opened import House
 from actors.app.rules import guardian_rules, session_rules
 from actors.app.tree import INLINE, PROCESS, Parts, feed_name, tree
 from actors.audience import Audience
@@ -41,13 +42,10 @@ from trader.ports import FeedKind
 from trader.risk.portfolio import PortfolioLimits
 from trader.session.rules import SessionRules
 
-if TYPE_CHECKING:
-    from actors.app.house import House
-
 BUNDLED = ("sma_cross", "donchian", "mean_reversion")
 
 
-def tree_of(house: "House", jobs: ApschedulerJobs) -> SupervisorSpec:
+def tree_of(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
     """The house's actors as one specification."""
     settings, runtime, store = house.settings, house.runtime, house.store
     config = settings.store

@@ -1,0 +1,33 @@
+"""What is open while the house stands: for the wiring, the doors, the drills and the demo."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from actors.app.operator import Latch
+from actors.app.venues import SandboxProcess
+from actors.runtime import AsyncioHost, Runtime
+from adapters.brokers.alpaca import AlpacaVenue
+from adapters.folders import Folders
+from adapters.gateway.metrics import Metrics
+from adapters.store.store import Store
+from trader.config import Settings
+from trader.ids import AccountId
+from trader.records import Lease
+
+
+@dataclass
+class House:
+    """Everything opened, in the order of opening."""
+
+    settings: Settings
+    folders: Folders
+    host: AsyncioHost
+    runtime: Runtime
+    store: Store
+    venues: dict[AccountId, AlpacaVenue]
+    sandbox: SandboxProcess | None
+    latch: Latch
+    leases: dict[AccountId, Lease]
+    boot_id: str
+    started_at: datetime
+    metrics: Metrics
