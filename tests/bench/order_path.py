@@ -11,7 +11,7 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,11 +20,12 @@ from pathlib import Path
 import aiohttp
 import asyncpg
 import orjson
+from pykka import ActorDeadError
 
-from actors.app import house as house_module
 from actors.app.house import House, open_house
 from actors.app.venues import SandboxProcess, sandbox_process
-from actors.realtime_trader import RealtimeTrader, name_of
+from actors.realtime_trader import DescribeSession, RealtimeTrader, SessionPicture, name_of
+from actors.runtime import Address
 from adapters.folders import folders
 from adapters.store.batch import rows_of
 from adapters.store.settlement import enqueue_settlements
@@ -73,21 +74,22 @@ class Clock:
 CLOCK = Clock()
 
 
-BODIES: dict[str, RealtimeTrader] = {}
+@contextlib.contextmanager
+def timed_traders() -> Iterator[None]:
+    """Whoever makes the traders: their acknowledgements are timed."""
+    receive = RealtimeTrader.on_receive
 
-
-class TimedTrader(RealtimeTrader):
-    """The trader itself; only its acknowledgements are timed."""
-
-    def on_start(self) -> None:
-        super().on_start()
-        BODIES[self._rules.session_id] = self
-
-    def on_receive(self, message: object) -> object:  # type: ignore[override]
-        answer = super().on_receive(message)
+    def timed(self: RealtimeTrader, message: object) -> object:
+        answer = receive(self, message)
         if type(message) is OrderAccepted:
             CLOCK.handled(self._rules.session_id)
         return answer
+
+    RealtimeTrader.on_receive = timed  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        RealtimeTrader.on_receive = receive  # type: ignore[method-assign]
 
 
 def settings_for(symbols: list[str], folder: Path, venue: SandboxProcess) -> Settings:
@@ -151,16 +153,12 @@ async def bench_house(count: int) -> AsyncIterator[tuple[House, SandboxProcess, 
             config, folder / "venue", (ACCOUNT, FLOOR_ACCOUNT), "--prices", "seeded", "--paused"
         ) as venue:
             settings = settings_for(symbols, folder, venue)
-            house_module.RealtimeTrader = TimedTrader  # type: ignore[misc]
-            try:
-                async with open_house(
-                    settings, folders(settings.daemon.data_dir, settings.daemon.state_dir)
-                ) as house:
+            at = folders(settings.daemon.data_dir, settings.daemon.state_dir)
+            with timed_traders():
+                async with open_house(settings, at) as house:
                     ids = list(settings.sessions)
                     await _until_ready(house, ids)
                     yield house, venue, ids
-            finally:
-                house_module.RealtimeTrader = RealtimeTrader  # type: ignore[misc]
 
 
 async def _until_ready(house: House, ids: list[str]) -> None:
@@ -189,23 +187,26 @@ async def burst(house: House, ids: list[str], timeout_s: float = 10.0) -> int:
         address.tell(FeedFresh(instrument))
         address.tell(PriceMoved(instrument, price, price, price, opened_at, opened_at))
         candle = Candle(instrument, Timeframe.M1, opened_at, price, price, price, price, one)
-        mail.append((session_id, address, candle))
+        mail.append((session_id, address, CandleClosed(candle, await _newest(address))))
     await asyncio.sleep(0.02)
     CLOCK.waiting = set(ids)
     CLOCK.all_done.clear()
-    for session_id, address, candle in mail:
+    for session_id, address, closed in mail:
         CLOCK.told[session_id] = time.perf_counter()
-        address.tell(CandleClosed(candle, _newest(session_id)))
+        address.tell(closed)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             await CLOCK.all_done.wait()
     return len(ids) - len(CLOCK.waiting)
 
 
-def _newest(session_id: str) -> datetime | None:
-    """What the session's cursor holds, so that the bar follows it."""
-    body = BODIES.get(session_id)
-    cursor = body._state.cursor if body is not None else None
+async def _newest(trader: Address) -> datetime | None:
+    """What the session's cursor holds, so that the bar follows it; None before it is born."""
+    try:
+        picture: SessionPicture = await trader.ask(DescribeSession(), timeout_s=5.0)
+    except ActorDeadError:
+        return None
+    cursor = picture.state.cursor
     return None if cursor is None else cursor.newest_at
 
 
