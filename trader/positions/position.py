@@ -66,6 +66,13 @@ class Position:
 FLAT = Position()
 
 
+def nearer_stop(sign: int, stop: Price, other: Price | None) -> Price:
+    """Of two stops the one that loses less; `sign` +1 for a long."""
+    if other is None:
+        return stop
+    return max(stop, other) if sign > 0 else min(stop, other)
+
+
 @dataclass(slots=True)
 class BrokerView:
     """The broker's position: its last accepted snapshot, and the fills folded since."""

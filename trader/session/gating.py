@@ -6,8 +6,10 @@ from trader.market.candle import Candle
 from trader.money import Quantity
 from trader.orders.order import Order, Purpose
 from trader.orders.working import WorkingOrder
+from trader.positions.position import reducible
 from trader.proofs import Cleared
-from trader.risk.standing import Standing
+from trader.risk.gate import Refused
+from trader.risk.standing import SESSION, Standing, first_failed
 from trader.session.effects import NOTHING, AuditDecision, Effects, Record
 from trader.session.events import TradingState
 from trader.session.report import heat_report, refresh_view
@@ -38,6 +40,20 @@ def standing(state: SessionState, now_s: float) -> Standing:
         orders_last_day=len(state.entry_times_s),
         position_qty=state.position.qty,
     )
+
+
+def why_not_now(state: SessionState, working: WorkingOrder, now_s: float) -> Refused | None:
+    """Its row is durable; the world may have moved meanwhile. May the order (still) leave?"""
+    if not working.is_exit:
+        if now_s - working.decided_s > state.rules.entry_deadline_s:
+            return Refused("deadline_passed", "its row came too late")
+        failed = first_failed(SESSION, standing(state, now_s), state.rules.limits)
+        return None if failed is None else Refused(failed.reason_code, failed.answer)
+    held = state.broker.broker_qty
+    free = reducible(held, (w for w in state.orders.values() if w is not working))
+    if working.order.side.sign * held < 0 and working.leaves_qty <= free:
+        return None
+    return Refused("not_reducible", f"{working.leaves_qty} of {held}, {free} of it free")
 
 
 def refusal(state: SessionState, candle: Candle, code: str, detail: str) -> AuditDecision:

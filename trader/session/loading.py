@@ -1,11 +1,12 @@
 """After a start: rows become working copies, and every doubt becomes a question to the venue."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from trader.money import Price
 from trader.orders.order import Purpose, Status
 from trader.orders.working import WorkingOrder
-from trader.positions.position import Position
+from trader.positions.position import Position, nearer_stop
 from trader.records import Fence, SessionRows, StoredOrder
 from trader.risk.gate import reclear
 from trader.session import asking
@@ -15,6 +16,7 @@ from trader.session.moving import doubt
 from trader.session.report import heat_report, refresh_view
 from trader.session.state import SessionState
 
+NEVER_STOOD = (Status.DENIED, Status.REJECTED, Status.EXPIRED)
 NEVER_SENT = (Status.INITIALIZED, Status.SUBMITTED)  # no commit stands between gate and write
 
 
@@ -76,11 +78,21 @@ def _proof_again(state: SessionState, working: WorkingOrder) -> Effects:
 
 
 def _standing_stop(rows: SessionRows) -> Price | None:
-    """The stop of the newest entry that filled, or of the stop that rests at the venue."""
+    """The stop that rested at the venue last, or a nearer one that a later entry carried."""
+    sign = 1 if rows.position_qty > 0 else -1
+    left = Decimal(abs(rows.position_qty))  # of the position, not yet found among its entries
+    stop: Price | None = None
     for stored in sorted(rows.orders, key=lambda each: each.recorded_at, reverse=True):
-        order = stored.order
-        if order.purpose is Purpose.PROTECT and not stored.status.is_terminal:
-            return order.stop_price
-        if order.protective_stop is not None and stored.applied_qty > 0:
-            return order.protective_stop
-    return None
+        order, carried = stored.order, None
+        if left <= 0:
+            break
+        if order.purpose is Purpose.ENTRY and order.side.sign == sign:
+            left -= stored.applied_qty
+            carried = order.protective_stop if stored.applied_qty > 0 else None
+        elif order.purpose is Purpose.PROTECT and stored.status not in NEVER_STOOD:
+            carried = order.stop_price if order.side.sign == -sign else None
+        if carried is not None:
+            stop = nearer_stop(sign, carried, stop)
+            if order.purpose is Purpose.PROTECT:
+                break
+    return stop

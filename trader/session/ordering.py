@@ -11,7 +11,7 @@ from trader.orders.events import (
 from trader.orders.lifecycle import Happening
 from trader.orders.order import Status
 from trader.orders.working import WorkingOrder
-from trader.session import changing
+from trader.session import changing, gating
 from trader.session.effects import (
     NOTHING,
     Effects,
@@ -20,7 +20,6 @@ from trader.session.effects import (
     Release,
     Severity,
 )
-from trader.session.events import TradingState
 from trader.session.moving import doubt, move, settle_doubt
 from trader.session.report import heat_report, refresh_view
 from trader.session.sending import resend, submit
@@ -41,22 +40,11 @@ def recorded(state: SessionState, event: OrderRecorded, now_s: float) -> Effects
         state.attempts[order.id] = 1  # a predecessor may have sent it
         doubted = doubt(state, working, "its row stood there already", now_s)
         return (*doubted, Find(order.id))
-    if not working.is_exit:
-        why = _why_not_now(state, working, now_s)
-        if why:
-            return (Release(order.id), *_deny(state, working, why, "", now_s))
+    refused = gating.why_not_now(state, working, now_s)
+    if refused is not None:
+        denied = _deny(state, working, refused.reason_code, refused.detail, now_s)
+        return denied if working.is_exit else (Release(order.id), *denied)
     return submit(state, working, event.order, now_s)
-
-
-def _why_not_now(state: SessionState, working: WorkingOrder, now_s: float) -> str:
-    """An entry's row came: may it still leave?"""
-    if now_s - working.decided_s > state.rules.entry_deadline_s:
-        return "deadline_passed"
-    if state.trading_state is not TradingState.ACTIVE:
-        return "halted"
-    if state.closing is not None:
-        return "closing"
-    return ""
 
 
 def record_refused(state: SessionState, event: RecordRefused, now_s: float) -> Effects:

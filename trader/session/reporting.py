@@ -9,9 +9,10 @@ from trader.orders.events import (
     OrderReported,
 )
 from trader.orders.lifecycle import Happening, happening_of
-from trader.orders.order import Fill, OrderReport, Status
+from trader.orders.order import Fill, Order, OrderReport, Status
 from trader.orders.reconcile import FindingKind, judge_report
 from trader.orders.working import WorkingOrder
+from trader.positions.position import nearer_stop
 from trader.records import FillEntry
 from trader.session import asking, changing
 from trader.session.adopting import adopt
@@ -68,8 +69,7 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
         effects += _fold(state, working, fill)
         if not working.is_exit:
             state.newest_entry_fill_at = fill.happened_at
-            if working.order.protective_stop is not None:
-                state.stop_price = working.order.protective_stop
+            state.stop_price = _stop_after(state, working.order)
     # Stops are sized and exits ended by the broker's word, so it is asked for at once.
     state.position_due_s = min(state.position_due_s, now_s + AFTER_FILL_S)
     state.owe(state.position_due_s)
@@ -77,6 +77,15 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
         state.failed_exits = 0
     refresh_view(state)
     return (*effects, *heat_report(state, now_s))
+
+
+def _stop_after(state: SessionState, entry: Order) -> Price | None:
+    """One stop covers the whole position, so what is added brings it nearer, never further away:
+    that would risk more than was granted. An entry against the position says nothing of it."""
+    stop, known, sign = entry.protective_stop, state.stop_price, entry.side.sign
+    if stop is None or sign * state.position.qty <= 0:
+        return known
+    return nearer_stop(sign, stop, known)
 
 
 def _fold(state: SessionState, working: WorkingOrder, fill: Fill) -> Effects:

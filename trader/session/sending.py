@@ -1,16 +1,15 @@
 """Sending a recorded order, and sending it again where two arrivals make one order."""
 
-from trader.orders.order import Order, Purpose
+from trader.orders.order import Order
 from trader.orders.working import WorkingOrder
 from trader.ports import IdUniqueness
-from trader.positions.position import reducible
 from trader.proofs import Recorded
+from trader.session import gating
 from trader.session.effects import (
     NOTHING,
     Effects,
     Submit,
 )
-from trader.session.events import TradingState
 from trader.session.state import SessionState
 
 
@@ -39,16 +38,8 @@ def resend(state: SessionState, working: WorkingOrder, now_s: float) -> Effects:
     proof = state.proofs.get(order_id)
     if proof is None or working.order.replaces is not None:  # that leaves as a replace, never alone
         return NOTHING
-    if working.is_exit:
-        others = [w for w in state.orders.values() if w is not working]
-        if working.order.purpose is not Purpose.PROTECT and working.leaves_qty > reducible(
-            state.broker.broker_qty, others
-        ):
-            return NOTHING
-    elif (
-        now_s - working.decided_s > state.rules.entry_deadline_s
-        or working.order.incarnation != state.incarnation
-        or state.trading_state is not TradingState.ACTIVE
-    ):
+    if not working.is_exit and working.order.incarnation != state.incarnation:
+        return NOTHING
+    if gating.why_not_now(state, working, now_s) is not None:
         return NOTHING
     return submit(state, working, proof, now_s)

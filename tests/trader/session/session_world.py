@@ -248,6 +248,8 @@ class World:
                 order = effect.order.item
                 was_stored = order.id in self.rows
                 self.rows.setdefault(order.id, order)
+                if "record answer" in self.lose:
+                    return []
                 return [OrderRecorded(Recorded(self.rows[order.id], START), was_stored)]
             case fx.RecordChange():
                 return [ChangeRecorded(Recorded(effect.change.item, START))]

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from tests.trader.order_parts import SESSION, qty
+from tests.trader.order_parts import AAPL, SESSION, qty
 from tests.trader.session.session_world import START, World, buy, foreign, leave, replace
 from trader.ids import ClientOrderId
+from trader.market.events import FeedStale
 from trader.orders.events import OpenOrdersReported, OrderFilled
 from trader.orders.order import OrderType, Purpose, Side, Status
 from trader.records import (
@@ -20,6 +21,7 @@ from trader.records import (
 from trader.risk.heat import HeatLevel
 from trader.session.effects import AuditDecision, AuditNothing, Find, ReportHeat, Submit
 from trader.session.events import (
+    ClockSuspected,
     CloseRequested,
     ReconcileRequested,
     StoreChanged,
@@ -420,3 +422,55 @@ def test_the_successor_of_a_replace_never_leaves_as_an_order_of_its_own(world: W
     world.wait(10)
 
     assert [each.order.qty for each in world.working()] == [10]
+
+
+def test_what_is_added_never_moves_the_stop_further_away(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    world.bar(buy(5, stop=88))
+    world.wait(2)
+
+    (stop,) = world.working()
+    assert (stop.order.qty, stop.order.stop_price) == (15, 90)
+    assert not world.notices("change_refused")
+
+    world.bar(buy(5, stop=92))
+    world.wait(2)
+    (stop,) = world.working()
+    assert (stop.order.qty, stop.order.stop_price) == (20, 92)
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        pytest.param(StoreChanged(False, "down"), "store_down", id="database down"),
+        pytest.param(ClockSuspected(9.0), "not_ready", id="clock suspect"),
+        pytest.param(FeedStale(AAPL.id, "silent", START), "feed_stale", id="feed stale"),
+    ],
+)
+def test_an_entry_does_not_leave_if_its_row_comes_into_another_world(
+    world: World, event: StoreChanged, code: str
+) -> None:
+    world.lose = {"record answer"}
+    world.bar(buy(10))
+    world.lose = {"AskPosition"}
+    world.tell(event)
+    world.wait(6)  # the journal is asked again, and answers
+
+    assert world.arrivals == []
+    (order_id,) = world.rows
+    assert world.state.ended[ClientOrderId(order_id)].reason_code == code
+
+
+def test_an_exit_whose_position_is_gone_by_then_does_not_leave(world: World) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.lose = {"record answer"}
+    world.bar(leave())
+    foreign(world, -12)
+    world.lose = set()
+    world.tell(ReconcileRequested("somebody sold"))
+    world.wait(10)
+
+    assert world.position == 0  # what the other one left short was bought back
+    assert [each.order.side for each in world.venue.values()] == [Side.BUY, Side.BUY]
