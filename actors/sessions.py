@@ -13,13 +13,16 @@ from typing import assert_never
 
 from actors import realtime_trader
 from actors.account_messages import UnownedPosition
+from actors.portfolio_server import TOPIC as HEAT
 from actors.portfolio_server import ExpectSessions
 from actors.realtime_trader import NOTICES, Noticed
 from actors.runtime import Actor, Address, Child, StartChild
 from trader.ids import AccountId, InstrumentId, SessionId, symbol_of
 from trader.instrument import Instrument
 from trader.orders.events import QueryFailed
+from trader.risk.events import HeatChanged
 from trader.session.effects import Notice, Severity
+from trader.session.events import HeatAsked
 from trader.session.rules import SessionRules
 
 NAME = "sessions"
@@ -82,7 +85,14 @@ class _Guardable:
 
 
 SessionsMessage = (
-    SessionQuarantined | UnownedPosition | DescribeSessions | _Resolved | _ResolveAgain | _Guardable
+    SessionQuarantined
+    | UnownedPosition
+    | HeatAsked
+    | HeatChanged
+    | DescribeSessions
+    | _Resolved
+    | _ResolveAgain
+    | _Guardable
 )
 
 
@@ -112,9 +122,14 @@ class Sessions(Actor):
 
     def on_start(self) -> None:
         """Everybody on the roster is expected to report from now on, started or not."""
+        self.runtime.subscribe(HEAT, self.address)
         self._expect()
         for account_id in dict.fromkeys(each.account_id for each in self._desired):
             self._resolve(account_id)
+
+    def on_stop(self) -> None:
+        """Hear no more."""
+        self.runtime.unsubscribe(HEAT, self.address)
 
     def on_receive(self, message: SessionsMessage) -> Roster | None:
         """One line a message."""
@@ -129,6 +144,10 @@ class Sessions(Actor):
                 self._guard_position(message)
             case _Guardable():
                 self._start_guardian(message.rules, message.why)
+            case HeatAsked():
+                self._expect()  # a new portfolio server does not know of the guardians
+            case HeatChanged():
+                pass
             case DescribeSessions():
                 return Roster(
                     tuple(each.session_id for each in self._desired),

@@ -22,7 +22,7 @@ from trader.errors import StoreUnavailable
 from trader.ids import AccountId, BrokerOrderId, ClientOrderId, InstrumentId, SessionId
 from trader.money import Money
 from trader.orders.events import OrderAbsent, OrderReported, QueryFailed
-from trader.orders.order import Cancel, Order, Purpose, Replace
+from trader.orders.order import Cancel, Fill, Order, Purpose, Replace
 from trader.ports import (
     Accepted,
     AccountEvent,
@@ -132,6 +132,23 @@ def a_balance(cash: int) -> Balance:
     """So much cash, and nothing else."""
     dollars = Money(qty(cash), "USD")
     return Balance(ACCOUNT, "PA1", dollars, dollars, dollars, False, NOON)
+
+
+def a_fill(order: Order, size: int, number: int = 1) -> Fill:
+    """One execution of that order."""
+    return Fill(
+        execution_id=f"{order.id}-{number}",
+        account_id=order.account_id,
+        instrument=order.instrument,
+        client_order_id=order.id,
+        broker_order_id=BrokerOrderId("b"),
+        side=order.side,
+        qty=qty(size),
+        price=px(100),
+        cum_qty=qty(size),
+        happened_at=NOON,
+        seen_at=NOON,
+    )
 
 
 class Ledger(MemoryLedger):

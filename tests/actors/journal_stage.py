@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from store.store_parts import AAPL, ACCOUNT, NOON, SESSION, a_fence, an_order
-
 from actors import journal
 from actors.backlog import Backlog
 from actors.journal import DescribeJournal, Journal, JournalView, KeepEntry, RecordEntry
@@ -17,6 +15,7 @@ from actors.runtime import Actor, Address, Child, Exit, Runtime, SimulationHost,
 from adapters.simulated.journal import MemoryJournal
 from adapters.simulated.ledger import MemoryLedger
 from adapters.simulated.rows import MemoryStore
+from tests.store.store_parts import AAPL, ACCOUNT, NOON, SESSION, a_fence, an_order
 from trader.errors import StoreUnavailable
 from trader.orders.order import Change, Order, Purpose
 from trader.proofs import Cleared, Durability, Recorded

@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from account_stage import CRASH, IBM, TTL_S, Stage, a_balance, play
 
 from actors import journal
 from actors.account_messages import (
@@ -20,7 +19,7 @@ from actors.account_messages import (
     UnownedPosition,
 )
 from actors.journal import KeepEntry
-from tests.actors.test_last_gate import a_fill
+from tests.actors.account_stage import CRASH, IBM, TTL_S, Stage, a_balance, a_fill, play
 from tests.trader.order_parts import AAPL, ACCOUNT, NOON, SESSION, a_report, an_exit, an_order, qty
 from trader.accounts.events import StreamConnected, StreamLost
 from trader.ids import BrokerOrderId, ClientOrderId

@@ -4,8 +4,11 @@ import asyncio
 import random
 
 import pytest
-from journal_stage import CRASH, PENDING_MAX, Stage, play
-from store.store_parts import (
+
+from actors.backlog import Backlog
+from actors.journal import JournalView, RecordEntry
+from tests.actors.journal_stage import CRASH, PENDING_MAX, Stage, play
+from tests.store.store_parts import (
     a_cancel,
     a_change_entry,
     a_cursor,
@@ -14,9 +17,6 @@ from store.store_parts import (
     an_id,
     progress,
 )
-
-from actors.backlog import Backlog
-from actors.journal import JournalView, RecordEntry
 from trader.orders.events import ChangeRecorded, OrderRecorded, RecordRefused
 from trader.orders.order import Status
 from trader.proofs import Durability

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.last_gate import LastGate
-from tests.trader.order_parts import AAPL, NOON, a_snapshot, a_stop, an_exit, an_order, px, qty
-from trader.ids import BrokerOrderId
+from tests.actors.account_stage import a_fill
+from tests.trader.order_parts import AAPL, a_snapshot, a_stop, an_exit, an_order, qty
 from trader.orders.order import Fill, Order, Side
 from trader.ports import NotSent
 
@@ -49,22 +49,6 @@ def ask(gate: LastGate, order: Order, *, attempt: int = 1, deadline_s: float = 1
         order, is_exit=is_exit, deadline_s=deadline_s, attempt=attempt, entry_bar=go
     )
     return "" if refusal is None else refusal.reason_code
-
-
-def a_fill(order: Order, size: int, number: int = 1) -> Fill:
-    return Fill(
-        execution_id=f"{order.id}-{number}",
-        account_id=order.account_id,
-        instrument=order.instrument,
-        client_order_id=order.id,
-        broker_order_id=BrokerOrderId("b"),
-        side=order.side,
-        qty=qty(size),
-        price=px(100),
-        cum_qty=qty(size),
-        happened_at=NOON,
-        seen_at=NOON,
-    )
 
 
 def test_a_row_leaves_once(gate: LastGate) -> None:
