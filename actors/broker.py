@@ -34,6 +34,7 @@ from actors.broker_queries import (
     BalanceAnswered,
     CallOrders,
     CallPositions,
+    OrderRowsRead,
     OrdersAnswered,
     PositionRowsRead,
     PositionsAnswered,
@@ -107,6 +108,7 @@ AccountMessage = (
     | CallOrders
     | PositionsAnswered
     | PositionRowsRead
+    | OrderRowsRead
     | OrdersAnswered
     | ExecutionsAnswered
     | BalanceAnswered
@@ -162,6 +164,7 @@ class AccountManager(Actor):
         self._questions = Questions(self, rules.account_id, account, ledger, book)
         self._executions = Executions(self, account, book, self._keep_cursor)
         self._lease = rules.lease
+        self._is_lease_told = False  # that it ran out; once is enough
         self._wall_less_elapsed_s = 0.0
         self._balance: Balance | None = None
         self._is_line_up = False
@@ -213,6 +216,8 @@ class AccountManager(Actor):
                 self._questions.positions_answered(message.answer)
             case PositionRowsRead():
                 self._position_rows_read(message)
+            case OrderRowsRead():
+                self._questions.order_rows_read(message)
             case OrdersAnswered():
                 self._questions.orders_answered(message.answer)
             case ReadExecutions():
@@ -293,13 +298,18 @@ class AccountManager(Actor):
                 was_held = self._is_lease_held()
                 self._lease = message.answer
                 if not was_held and self._is_lease_held():
+                    self._is_lease_told = False
                     self._book.tell_all(LeaseChanged(True, ""))
+                    self.publish(HOUSE, LeaseChanged(True, ""))
             case HeldByAnother():
                 self._stop_for_good(message.answer)
             case None:
                 if not self._is_lease_held():
-                    why = "the lease ran out and the database does not answer"
-                    self._book.tell_all(LeaseChanged(False, why))
+                    lost = LeaseChanged(False, "it ran out and the database does not answer")
+                    self._book.tell_all(lost)
+                    if not self._is_lease_told:
+                        self._is_lease_told = True
+                        self.publish(HOUSE, lost)
             case _:
                 assert_never(message.answer)
         self.remind(self._rules.lease_ttl_s / LEASE_PARTS, _RenewLease())

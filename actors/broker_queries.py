@@ -12,9 +12,10 @@ from actors.account_book import AccountBook
 from actors.account_messages import FindOrder, QueryOrders, QueryPosition
 from actors.runtime import Actor, Address
 from trader.accounts.events import BalanceReported
-from trader.ids import AccountId, InstrumentId, SessionId
+from trader.ids import AccountId, ClientOrderId, InstrumentId, SessionId
 from trader.money import NO_QTY, Quantity
 from trader.orders.events import OpenOrdersReported, OrderAbsent, OrderReported, QueryFailed
+from trader.orders.order import Status
 from trader.ports import Account, Ledger, OrdersReported
 from trader.positions.events import BrokerPosition, PositionReported, PositionsReported
 
@@ -48,6 +49,14 @@ class PositionRowsRead:
 
     answer: PositionsReported
     rows: Rows | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRowsRead:
+    """The broker's answer and the rows of open orders; None: the database did not answer."""
+
+    answer: OrdersReported
+    rows: Mapping[ClientOrderId, Status] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +205,24 @@ class Questions:
         )
 
     def orders_answered(self, answer: OrdersReported | QueryFailed) -> None:
-        """Every asker gets its instrument's orders."""
+        """Beside the broker's word the database's is read."""
         if isinstance(answer, QueryFailed):
             self._fail(self._orders, ORDERS, answer)
-        else:
-            for asker, instrument in self._orders.asked.items():
-                reports = tuple(each for each in answer.reports if each.instrument == instrument)
-                asker.tell(OpenOrdersReported(reports, answer.asked_s))
+            self._after(self._orders, CallOrders())
+            return
+        self._actor.pipe(
+            self._ledger.open_orders(self._account_id),
+            done=lambda rows: OrderRowsRead(answer, rows),
+            failed=lambda _: OrderRowsRead(answer, None),
+            deadline_s=DATABASE_DEADLINE_S,
+        )
+
+    def order_rows_read(self, message: OrderRowsRead) -> None:
+        """Every asker gets its instrument's orders."""
+        answer = message.answer
+        for asker, instrument in self._orders.asked.items():
+            reports = tuple(each for each in answer.reports if each.instrument == instrument)
+            asker.tell(OpenOrdersReported(reports, answer.asked_s, message.rows))
         self._after(self._orders, CallOrders())
 
     def find(self, asked: FindOrder) -> None:

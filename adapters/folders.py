@@ -1,6 +1,6 @@
 """Folders: where the daemon keeps things, and where its clients find them (XDG by default).
 
-Data is the embedded database; state is what must survive beside it (token, socket, spool, HALT).
+Data is the embedded database and the spool; state is what lies beside (token, socket, HALT).
 Reads no settings model, so that `trader halt` finds the socket even past a broken configuration.
 """
 
@@ -42,11 +42,6 @@ class Folders:
     def halt_file(self) -> Path:
         """While it exists no entry leaves, whatever else is broken."""
         return self.state / "HALT"
-
-    @property
-    def spool_file(self) -> Path:
-        """Exits recorded while the database is away."""
-        return self.state / "spool"
 
     def make(self) -> None:
         """Create both, for the owner only. Modes of folders that exist are left alone."""

@@ -128,9 +128,9 @@ class AlpacaAccount:
         answer = await self.balance()
         if isinstance(answer, QueryFailed) or self._settings.mode is not Mode.LIVE:
             return answer
-        expected, found = self._settings.live_account_id, answer.balance.broker_account
-        self._is_verified = expected == found
-        return answer if self._is_verified else WrongAccount(expected, found)
+        if self._is_verified:
+            return answer
+        return WrongAccount(self._settings.live_account_id, answer.balance.broker_account)
 
     # --- writes ---------------------------------------------------------------------------------
 
@@ -230,7 +230,11 @@ class AlpacaAccount:
             found = await self._http.ask("/v2/account")
             return BalanceReported(self._wire.balance(found, self._clock.now()), asked_s)
 
-        return await self._asked("account", ask)
+        answer = await self._asked("account", ask)
+        if isinstance(answer, BalanceReported) and self._settings.mode is Mode.LIVE:
+            # Every such answer is a handshake: one that failed at the start is made good here.
+            self._is_verified = self._settings.live_account_id == answer.balance.broker_account
+        return answer
 
     # --- inside ---------------------------------------------------------------------------------
 
