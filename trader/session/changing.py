@@ -26,7 +26,7 @@ from trader.session.effects import (
     Severity,
     SubmitChange,
 )
-from trader.session.moving import doubt, move, settle_doubt
+from trader.session.moving import doubt, durability, move, settle_doubt
 from trader.session.report import heat_report, refresh_view
 from trader.session.state import Pending, SessionState
 from trader.session.strategy import CancelOrders, ModifyOrder, ModifyOrders
@@ -198,7 +198,8 @@ def recorded(state: SessionState, event: ChangeRecorded, now_s: float) -> Effect
     if isinstance(change, Replace) and request_id in state.orders:
         state.orders[request_id].status = Status.INITIALIZED
     _expect_word(state, change.target, now_s + state.rules.submit_deadline_s)
-    return (SubmitChange(event.change, True, now_s + state.rules.submit_deadline_s),)
+    submit = SubmitChange(event.change, True, now_s + state.rules.submit_deadline_s)
+    return (*durability(event.change), submit)
 
 
 def _expect_word(state: SessionState, target: ClientOrderId, by_s: float) -> None:

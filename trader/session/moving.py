@@ -3,7 +3,9 @@
 from datetime import datetime
 
 from trader.orders.lifecycle import Happening, Illegal, after
+from trader.orders.order import Cancel, Change, Order, Replace
 from trader.orders.working import WorkingOrder
+from trader.proofs import Durability, Recorded
 from trader.records import ProgressEntry
 from trader.session.effects import NOTHING, Effects, Find, Keep, Notice, Severity
 from trader.session.state import SessionState
@@ -105,3 +107,13 @@ def settle_doubt(state: SessionState, working: WorkingOrder) -> None:
     working.probes = 0
     state.probe_due_s.pop(working.order.id, None)
     state.doubted.discard(working.order.id)
+
+
+def durability(proof: Recorded[Order] | Recorded[Change]) -> Effects:
+    """An exit leaves even when database and spool both fail, and then an alarm rings."""
+    if proof.durability is not Durability.MEMORY:
+        return NOTHING
+    item = proof.item
+    what = item.target if isinstance(item, Cancel | Replace) else item.id
+    text = f"{what}: neither database nor spool took its record; it is adopted by its id later"
+    return (Notice(Severity.CRITICAL, "recorded_in_memory", text),)

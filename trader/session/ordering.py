@@ -20,7 +20,7 @@ from trader.session.effects import (
     Release,
     Severity,
 )
-from trader.session.moving import doubt, move, settle_doubt
+from trader.session.moving import doubt, durability, move, settle_doubt
 from trader.session.report import heat_report, refresh_view
 from trader.session.sending import resend, submit
 from trader.session.state import SessionState
@@ -44,7 +44,7 @@ def recorded(state: SessionState, event: OrderRecorded, now_s: float) -> Effects
     if refused is not None:
         denied = _deny(state, working, refused.reason_code, refused.detail, now_s)
         return denied if working.is_exit else (Release(order.id), *denied)
-    return submit(state, working, event.order, now_s)
+    return (*durability(event.order), *submit(state, working, event.order, now_s))
 
 
 def record_refused(state: SessionState, event: RecordRefused, now_s: float) -> Effects:

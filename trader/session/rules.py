@@ -7,8 +7,8 @@ from trader.ids import AccountId, SessionId
 from trader.instants import Timeframe
 from trader.instrument import Instrument
 from trader.ports import Capabilities
-from trader.risk.standing import Limits
 from trader.risk.heat import HeatRules
+from trader.risk.standing import Limits
 from trader.session.strategy import StrategySpec
 
 

@@ -36,6 +36,7 @@ def position_reported(state: SessionState, event: PositionReported, now_s: float
     """Three columns, one verdict."""
     if state.fence is None:
         return NOTHING
+    state.noticed.discard("query:positions")
     if event.mark is not None and state.mark is None:
         state.mark, state.marked_s = event.mark, now_s
     if not state.broker.take_snapshot(event, state.newest_fill_s):
@@ -127,6 +128,7 @@ def orders_reported(state: SessionState, event: OpenOrdersReported, now_s: float
     """Each open order at the venue is its own report; ours that are missing are looked for."""
     if state.fence is None:
         return NOTHING
+    state.noticed.discard("query:orders")
     effects: Effects = NOTHING
     for report in event.reports:
         effects += reporting.reported(state, OrderReported(report, event.asked_s), now_s)

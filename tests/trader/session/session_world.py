@@ -39,7 +39,7 @@ from trader.orders.order import (
 )
 from trader.ports import Capabilities, IdUniqueness
 from trader.positions.events import PositionReported
-from trader.proofs import Recorded
+from trader.proofs import Durability, Recorded
 from trader.records import SessionRows
 from trader.risk.events import HeatChanged, HeatGranted
 from trader.risk.heat import Grant, Heat, HeatLevel, HeatRules
@@ -102,6 +102,7 @@ class World:
     fills: list[Fill] = field(default_factory=list)
     lose: set[str] = field(default_factory=set)
     hold_fills: bool = False
+    durability: Durability = Durability.DATABASE
     fill_markets: bool = True
     decide: Callable[[Candle], Decision] = lambda candle: Nothing("quiet")
     heat: HeatLevel = HeatLevel.CALM
@@ -250,9 +251,11 @@ class World:
                 self.rows.setdefault(order.id, order)
                 if "record answer" in self.lose:
                     return []
-                return [OrderRecorded(Recorded(self.rows[order.id], START), was_stored)]
+                return [
+                    OrderRecorded(Recorded(self.rows[order.id], START, self.durability), was_stored)
+                ]
             case fx.RecordChange():
-                return [ChangeRecorded(Recorded(effect.change.item, START))]
+                return [ChangeRecorded(Recorded(effect.change.item, START, self.durability))]
             case fx.Submit():
                 return self._submit(effect.order.item)
             case fx.SubmitChange():

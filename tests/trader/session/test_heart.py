@@ -10,6 +10,7 @@ from trader.ids import ClientOrderId
 from trader.market.events import FeedStale
 from trader.orders.events import OpenOrdersReported, OrderFilled
 from trader.orders.order import OrderType, Purpose, Side, Status
+from trader.proofs import Durability
 from trader.records import (
     AdjustmentEntry,
     DecisionEntry,
@@ -474,3 +475,14 @@ def test_an_exit_whose_position_is_gone_by_then_does_not_leave(world: World) -> 
 
     assert world.position == 0  # what the other one left short was bought back
     assert [each.order.side for each in world.venue.values()] == [Side.BUY, Side.BUY]
+
+
+def test_an_exit_that_no_disk_took_leaves_all_the_same_and_rings(world: World) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.durability = Durability.MEMORY
+    world.bar(leave())
+    world.wait(1)
+
+    assert world.position == 0
+    assert world.notices("recorded_in_memory")
