@@ -4,7 +4,9 @@ A job is enqueued in the transaction of what caused it, runs at least once, is t
 back-off, and is held for a person after that. So every job here is idempotent.
 """
 
+import asyncio
 import contextlib
+from collections.abc import Coroutine
 from datetime import timedelta
 
 from pgqueuer.applications import PgQueuer
@@ -47,18 +49,27 @@ class Jobs:
         self._pool = pool
         self._decisions_kept_days = decisions_kept_days
         self._command_timeout_s = command_timeout_s
-        self._queuer: PgQueuer | None = None
+        self._shutdowns: set[asyncio.Event] = set()  # of every run under way
+        self._stops_count = 0
 
     async def stop(self) -> None:
-        """Take no further job; `run` returns when the one under way is done."""
-        if self._queuer is not None:
-            self._queuer.shutdown.set()
+        """Take no further job; every `run` returns when the one under way is done."""
+        self._stops_count += 1
+        for shutdown in self._shutdowns:
+            shutdown.set()
 
-    async def run(self) -> None:
+    def run(self) -> Coroutine[None, None, None]:
         """Work until stopped. Raises StoreUnavailable when the database is lost: run it again."""
+        return self._run(self._stops_count)
+
+    async def _run(self, stops_count: int) -> None:
         connection = await connect(self._url, self._command_timeout_s)
+        if stops_count != self._stops_count:
+            connection.terminate()
+            return  # stopped before it was up
+        queuer = PgQueuer.from_asyncpg_connection(connection)
+        self._shutdowns.add(queuer.shutdown)
         try:
-            queuer = self._queuer = PgQueuer.from_asyncpg_connection(connection)
             queuer.entrypoint(
                 SETTLE, on_failure="hold", executor_factory=DatabaseRetryEntrypointExecutor
             )(self._settle)
@@ -73,6 +84,7 @@ class Jobs:
             if connection.is_closed():
                 raise StoreUnavailable("jobs: the connection is lost")
         finally:
+            self._shutdowns.discard(queuer.shutdown)
             with contextlib.suppress(Exception):
                 connection.terminate()
 

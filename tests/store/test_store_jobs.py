@@ -212,3 +212,28 @@ async def test_decisions_are_kept_for_their_days_only(store: Store):
     assert trimmed == 2
     assert len(await store.reads.decisions(SESSION)) == 1
     await connection.close()
+
+
+async def test_stop_ends_every_worker_also_one_that_is_only_connecting(store: Store):
+    workers = [asyncio.create_task(store.jobs.run()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await store.jobs.stop()
+
+    ended, _ = await asyncio.wait(workers, timeout=5.0)
+    for worker in workers:
+        worker.cancel()
+    assert len(ended) == 2
+
+
+async def test_a_worker_replaced_in_haste_leaves_none_behind(store: Store):
+    first = asyncio.create_task(store.jobs.run())
+    await kept(store, BUY_4, SELL_4)
+    await settled(store)
+    await store.jobs.stop()
+    second = asyncio.create_task(store.jobs.run())
+    await store.jobs.stop()
+
+    ended, _ = await asyncio.wait((first, second), timeout=5.0)
+    for worker in (first, second):
+        worker.cancel()
+    assert len(ended) == 2
