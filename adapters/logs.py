@@ -14,7 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 import orjson
 import structlog
@@ -125,10 +125,26 @@ class Repeats:
             self._write_again(event)
 
 
+class LineStream(Protocol):
+    """Where lines go; a text file is one."""
+
+    def write(self, text: str, /) -> int:
+        """Take a line, or a part of one."""
+        ...
+
+    def flush(self) -> None:
+        """Let it be seen."""
+        ...
+
+    def isatty(self) -> bool:
+        """Whether a person looks on."""
+        ...
+
+
 class Writer:
     """Writes lines in a thread of its own; never holds the caller up, bounded."""
 
-    def __init__(self, stream: TextIO, on_idle: Callable[[], None]) -> None:
+    def __init__(self, stream: LineStream, on_idle: Callable[[], None]) -> None:
         self._stream = stream
         self._on_idle = on_idle
         self._lines: queue.Queue[str | None] = queue.Queue(LINES_MAX)
@@ -171,7 +187,7 @@ class Writer:
 class Logs:
     """The house's logging, in force from construction until `close`."""
 
-    def __init__(self, config: LogsConfig, stream: TextIO | None = None) -> None:
+    def __init__(self, config: LogsConfig, stream: LineStream | None = None) -> None:
         stream = sys.stdout if stream is None else stream
         pretty = config.format is LogFormat.PRETTY or (
             config.format is LogFormat.AUTO and stream.isatty()

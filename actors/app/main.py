@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,6 +55,30 @@ def sandbox(context: typer.Context) -> None:
     from adapters.sandbox.server import main as run_sandbox
 
     raise typer.Exit(run_sandbox(context.args))
+
+
+@app.command()
+def demo(
+    chaos: Annotated[bool, typer.Option("--chaos", help="Break things, and watch.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Start over: forget its data.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="Its data; else the user's data folder (XDG).")
+    ] = None,
+    for_s: Annotated[
+        float | None, typer.Option("--for", min=1, help="Seconds; else until Ctrl-C.")
+    ] = None,
+    fill_within_s: Annotated[
+        float, typer.Option("--fill-within", min=1, help="Seconds; without a fill it fails.")
+    ] = 35.0,
+) -> None:
+    """A house that trades at once: sandbox venue, real recorded bars, three sessions."""
+    began_s = perf_counter()
+    from actors.app.demo import run_demo
+    from actors.app.demo_tour import Wishes
+
+    wishes = Wishes(for_s, fill_within_s, with_chaos=chaos)
+    took_s = perf_counter() - began_s
+    raise typer.Exit(run_demo(folder, wishes, is_reset=reset, took_s=took_s))
 
 
 @app.command(context_settings=PASSED_ON, add_help_option=False)

@@ -10,7 +10,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, TextIO
+from typing import Any
 
 import structlog
 
@@ -22,7 +22,7 @@ from actors.runtime import AsyncioHost, StartFailed
 from adapters.config_file import Loaded
 from adapters.folders import folders
 from adapters.gateway.client import ExitCode
-from adapters.logs import Logs, Redactor
+from adapters.logs import LineStream, Logs, Redactor
 from trader.errors import ConfigInvalid, Fenced, TraderError
 from trader.money import plain
 from trader.orders.events import QueryFailed
@@ -52,7 +52,7 @@ class Signals:
 
 
 def run(
-    loaded: Loaded, companion: Companion | None = None, log_stream: TextIO | None = None
+    loaded: Loaded, companion: Companion | None = None, log_stream: LineStream | None = None
 ) -> int:
     """Run the daemon; answers its exit code and has said on stderr why it is not 0."""
     logs = Logs(loaded.settings.logs, log_stream)
