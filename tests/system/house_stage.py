@@ -13,7 +13,7 @@ import asyncpg
 import structlog.testing
 
 from actors.app.doors import desk_of
-from actors.app.drill_judge import VENUE, Truth, Violation, judge, truth_of
+from actors.app.drill_judge import VENUE, Books, Truth, Violation, judge, truth_of
 from actors.app.drill_sides import Rows
 from actors.app.house import House, open_house
 from actors.app.venue_control import VenueControl
@@ -30,7 +30,7 @@ from trader.session.state import SessionState
 ACCOUNT = "demo"
 SYMBOLS = ("AAPL", "IBM", "MSFT")
 IN_FLIGHT_BOUND_S = 3.0  # longer than any delay that is staged
-LOOK_S = 0.02
+LOOK_S = 0.05
 ASK_S = 2.0
 STRATEGIES = Path(__file__).with_name("stage_strategies.py")
 
@@ -39,11 +39,10 @@ class HouseStage:
     """An open house, both of its doors (our desk, the venue's control port), and its log."""
 
     def __init__(
-        self, house: House, control: VenueControl, rows: Rows, log: list[MutableMapping[str, Any]]
+        self, house: House, control: VenueControl, log: list[MutableMapping[str, Any]]
     ) -> None:
         self.house = house
         self.control = control
-        self.rows = rows
         self.log = log  # oldest first; what is noticed of a session bears its id
         self.desk: HouseDesk = desk_of(house, ())
         self.session_ids = tuple(house.settings.sessions)
@@ -66,6 +65,7 @@ class HouseStage:
 
     async def state(self, session_id: str) -> SessionState:
         """What whoever bears the session knows; to be read before anything is awaited."""
+        await until(lambda: self.standing(self.bearer(session_id)) is not None)
         bearer = self.bearer(session_id)
         picture = await self.house.runtime.address(bearer).ask(DescribeSession(), ASK_S)
         return picture.state  # type: ignore[no-any-return]
@@ -107,6 +107,14 @@ class HouseStage:
         """What the venue holds of it."""
         return (await self.truth()).positions.get(instrument_id(symbol, VENUE), Decimal(0))
 
+    async def books(self) -> Books:
+        """What the database has; read by a connection of its own, for servers come and go."""
+        connection = await asyncpg.connect(self.house.store.url, timeout=ASK_S)
+        try:
+            return await Rows(connection).books()
+        finally:
+            connection.terminate()
+
     async def disagreements(self) -> tuple[Violation, ...]:
         """Where venue, memory and database differ now; empty when their books agree."""
         memory = {
@@ -114,7 +122,7 @@ class HouseStage:
             for view in await self.desk.positions()
             if view.memory_qty is not None
         }
-        books = await self.rows.books()
+        books = await self.books()
         return judge(await self.truth(), books, memory)
 
     async def agreed(self, within_s: float) -> None:
@@ -145,14 +153,11 @@ async def until(condition: Callable[[], Awaitable[bool] | bool], within_s: float
 
 
 def stage_settings(
-    folder: Path,
-    sessions: Mapping[str, Mapping[str, Any]],
-    source: Path = STRATEGIES,
-    **tables: Mapping[str, Any],
+    folder: Path, sessions: Mapping[str, Mapping[str, Any]], **tables: Mapping[str, Any]
 ) -> Settings:
-    """Fast bars, short periods, wide limits; each table may be changed. `source`: strategies."""
+    """Fast bars, short periods, wide limits; each table may be changed."""
     strategies = folder / "strategies.py"
-    strategies.write_bytes(source.read_bytes())
+    strategies.write_bytes(STRATEGIES.read_bytes())
     strategies.chmod(0o600)
     house: dict[str, dict[str, Any]] = {
         "daemon": {"data_dir": str(folder / "data"), "state_dir": str(folder / "state")},
@@ -181,10 +186,8 @@ async def house_stage(settings: Settings) -> AsyncIterator[HouseStage]:
         log = stack.enter_context(structlog.testing.capture_logs())
         house = await stack.enter_async_context(open_house(settings, places))
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        connection = await asyncpg.connect(house.store.url, command_timeout=ASK_S)
-        stack.callback(connection.terminate)
         assert house.sandbox is not None
-        yield HouseStage(house, VenueControl(http, house.sandbox), Rows(connection), log)
+        yield HouseStage(house, VenueControl(http, house.sandbox), log)
 
 
 def owned_by(folder: Path) -> list[int]:

@@ -2,7 +2,10 @@
 
 from pydantic import Field
 
+from actors.app.drill_strategies import Guarded, Patient, Restless
 from trader import Bar, Context, Decision, Strategy
+
+__all__ = ["Guarded", "Held", "Patient", "Restless"]
 
 
 class Held(Strategy):

@@ -14,7 +14,6 @@ from house_stage import ACCOUNT, SYMBOLS, HouseStage, house_stage, stage_setting
 
 from actors import journal, portfolio_server, sessions
 from actors.account_messages import name_of as account_name
-from actors.app import drill_strategies
 from actors.app.tree import INLINE, feed_name, hours_name
 from actors.realtime_trader import name_of as trader_name
 from actors.runtime import State
@@ -95,7 +94,7 @@ async def _mishap(stage: HouseStage, chance: random.Random, poison: list[str], n
 @pytest.mark.parametrize("seed", [pytest.param(each, id=f"seed {each}") for each in _seeds()])
 async def test_after_any_chaos_venue_database_and_memory_agree(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    settings = stage_settings(tmp_path, SESSIONS, Path(drill_strategies.__file__))
+    settings = stage_settings(tmp_path, SESSIONS)
     async with house_stage(settings) as stage:
         poison = list(ACTORS)  # each of them once: their supervisors shall not give them up
         chance.shuffle(poison)
