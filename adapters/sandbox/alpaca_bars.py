@@ -86,7 +86,7 @@ class AlpacaBars:
         last = bisect_right(bars, end, key=_opened_at)
         wanted = bars[first:last]
         if step != self._timeframe:
-            wanted = list(_gather(wanted, step))
+            wanted = list(gather(wanted, step))
         return reversed(wanted) if descending else wanted
 
     def _read_timeframe(self, text: str) -> timedelta:
@@ -103,7 +103,7 @@ def _opened_at(bar: Bar) -> datetime:
     return bar.opened_at
 
 
-def _gather(bars: Iterable[Bar], step: timedelta) -> Iterator[Bar]:
+def gather(bars: Iterable[Bar], step: timedelta) -> Iterator[Bar]:
     """Bars of a longer timeframe, cut at whole multiples after midnight UTC."""
 
     def start(bar: Bar) -> datetime:

@@ -7,14 +7,13 @@ awaited between the three, so whoever hears of a change can rely on its survivin
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from adapters.sandbox import commands
 from adapters.sandbox.clock import VenueClock
 from adapters.sandbox.events import Happening
 from adapters.sandbox.faults import FaultBoard
 from adapters.sandbox.orders import Fate, Order, OrderRequest, Status
-from adapters.sandbox.storage import CommandJournal
 from adapters.sandbox.venue import Venue
 
 C = TypeVar("C", bound=commands.Command)
@@ -23,12 +22,18 @@ R = TypeVar("R")
 PENDING = (Status.PENDING_NEW, Status.PENDING_CANCEL)
 
 
+class Memory(Protocol):
+    """Where each command is kept before anybody hears of what it did."""
+
+    def append(self, command: commands.Command) -> None:
+        """Write one command."""
+        ...
+
+
 class Host:
     """Owns the venue; the doors (wire, streams, control) and the pacer work through it."""
 
-    def __init__(
-        self, venue: Venue, clock: VenueClock, journal: CommandJournal, latency_s: float
-    ) -> None:
+    def __init__(self, venue: Venue, clock: VenueClock, journal: Memory, latency_s: float) -> None:
         self.venue = venue
         self.clock = clock
         self.faults = FaultBoard()
