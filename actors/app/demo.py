@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import platformdirs
+from rich.console import Console
 
 from actors.app.demo_screen import Screen
 from actors.app.demo_tour import Tour, Wishes
@@ -32,7 +33,8 @@ def run_demo(folder: Path | None, wishes: Wishes, *, is_reset: bool, took_s: flo
             shutil.rmtree(place / part, ignore_errors=True)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_file = place / "demo.log"
-    screen = Screen(log_file, SystemClock().now())
+    console = Console(highlight=False, soft_wrap=True)
+    screen = Screen(console, log_file, SystemClock().now())
     packages = len(list(importlib.metadata.distributions()))
     screen.step("environment", f"{packages} packages, Python {platform.python_version()}", took_s)
     loaded = Loaded(_settings(place), {}, None)

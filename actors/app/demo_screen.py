@@ -5,7 +5,6 @@ The screen invents nothing: a line stands here because the daemon logged it afte
 
 import io
 import json
-import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,9 +24,9 @@ _WHAT = 10
 class Screen(io.TextIOBase):
     """A stream for `Logs`: takes its JSON lines."""
 
-    def __init__(self, log_file: Path, began_at: datetime) -> None:
+    def __init__(self, console: Console, log_file: Path, began_at: datetime) -> None:
         self.fills_count = 0
-        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._console = console
         self._log = log_file.open("a", encoding="utf-8", buffering=1)
         self._step_at = began_at
         self._heat_level: str | None = None  # None: until all stands it says nothing
@@ -179,6 +178,7 @@ _WORDS: dict[str, Callable[[Event], Words | None]] = {
     "demo_reconciled": _said("reconcile", "", "text", "green"),
     "demo_chaos": _said("CHAOS", "", "text", "bold magenta"),
     "stopping": lambda _: ("", "stopping", "no new entries; what is open stays as it is", "dim"),
+    "stopped": lambda _: ("", "stopped", "the data is kept for the next start", "dim"),
     "trading_state_changed": _quiet,  # said by `stopping`
     "handler_holds_the_loop": _quiet,  # in the file, with its stack
 }
