@@ -27,6 +27,7 @@ class WorkingOrder:
     absences: int = 0  # how often the venue did not know it, since it was UNKNOWN
     first_absent_s: float | None = None
     probes: int = 0
+    cancels: int = 0  # how often we asked for its cancel
 
     @property
     def leaves_qty(self) -> Quantity:

@@ -7,7 +7,7 @@ from trader.market.candle import Candle
 from trader.money import Price, Quantity
 from trader.orders.events import ChangeAnswered, ChangeRecorded, RecordRefused
 from trader.orders.lifecycle import Happening
-from trader.orders.order import Cancel, Change, OrderReport, Purpose, Replace, Status
+from trader.orders.order import Cancel, Change, OrderReport, Purpose, Replace, Status, request_id
 from trader.orders.working import WorkingOrder
 from trader.proofs import Cleared
 from trader.risk.events import ReserveHeat
@@ -34,6 +34,7 @@ from trader.session.strategy import CancelOrders, ModifyOrder, ModifyOrders
 CHANGEABLE = (Status.ACCEPTED, Status.PARTIALLY_FILLED)
 CANCELABLE = (*CHANGEABLE, Status.PENDING_UPDATE)  # a cancel does not wait for a replace
 UNDER_WAY = (Status.PENDING_CANCEL, Status.PENDING_UPDATE)
+REFUSED_WAIT_S = 5.0  # the gate refused a change of our own: it will not allow it at once
 CANCEL_TAKES_S = 2.0  # an accepted cancel whose order still works this much later did not take
 LOOK_S_MAX = 30.0  # between two looks at an order whose change is under way
 
@@ -120,10 +121,9 @@ def ask_cancel(state: SessionState, target: WorkingOrder, reason: str, now_s: fl
     """Have one order canceled; nothing if that is already asked or it has no venue id yet."""
     if target.status not in CANCELABLE or target.broker_order_id is None:
         return NOTHING
-    tries = sum(1 for c in state.changes.values() if c.target == target.order.id)
     request = Cancel(
         id=client_order_id(
-            state.rules.session_id, CauseKind.COMMAND, target.order.id, "cancel", tries
+            state.rules.session_id, CauseKind.COMMAND, target.order.id, "cancel", target.cancels
         ),
         session_id=state.rules.session_id,
         account_id=state.rules.account_id,
@@ -143,6 +143,8 @@ def clear_and_record(
     outcome = cleared(state, request, None, now_s)
     if isinstance(outcome, Refused):
         if candle is None:
+            state.retry_exit_s = now_s + REFUSED_WAIT_S
+            state.owe(state.retry_exit_s)
             text = f"change of {request.target}: {outcome.reason_code}: {outcome.detail}"
             return (Notice(Severity.WARNING, "change_refused", text),)
         return (gating.refusal(state, candle, outcome.reason_code, outcome.detail),)
@@ -171,96 +173,94 @@ def record(
 ) -> Effects:
     """To the journal; the target is PENDING_* from here on."""
     change = cleared.item
-    request_id = change.successor.id if isinstance(change, Replace) else change.id
+    key = request_id(change)
     target = state.orders[change.target]
     if target.status not in UNDER_WAY:
         target.before_pending = target.status
     happening = Happening.REPLACE_ASKED if isinstance(change, Replace) else Happening.CANCEL_ASKED
-    state.changes[request_id] = change
+    target.cancels += isinstance(change, Cancel)
     effect = RecordChange(cleared, is_exit)
-    state.recording[request_id] = (effect, now_s)
+    state.recording[key] = (effect, now_s)
     state.owe(now_s + 5.0)
     name = "replace_asked" if isinstance(change, Replace) else "cancel_asked"
     moved = move(state, target, happening, name, detail=change.reason)
     if isinstance(change, Replace):
-        state.orders[request_id] = WorkingOrder(
-            change.successor, is_exit=target.is_exit, decided_s=now_s
-        )
+        state.orders[key] = WorkingOrder(change.successor, is_exit=target.is_exit, decided_s=now_s)
     return (effect, *moved)
 
 
 def recorded(state: SessionState, event: ChangeRecorded, now_s: float) -> Effects:
-    """The request is durable: send it."""
+    """The request is durable: send it, if there is still something to change."""
     change = event.change.item
-    request_id = change.successor.id if isinstance(change, Replace) else change.id
-    if state.recording.pop(request_id, None) is None:
+    key = request_id(change)
+    if state.recording.pop(key, None) is None:
         return NOTHING
-    if isinstance(change, Replace) and request_id in state.orders:
-        state.orders[request_id].status = Status.INITIALIZED
-    _expect_word(state, change.target, now_s + state.rules.submit_deadline_s)
+    successor, target = state.orders.get(key), state.orders.get(change.target)
+    if successor is not None and successor.status is Status.PENDING_RECORD:
+        successor.status, successor.sent_s = Status.INITIALIZED, now_s
+    if target is None or not target.is_open:
+        return end_successors(state, change.target)
+    _expect_word(state, target, now_s + state.rules.submit_deadline_s)
     submit = SubmitChange(event.change, True, now_s + state.rules.submit_deadline_s)
     return (*durability(event.change), submit)
 
 
-def _expect_word(state: SessionState, target: ClientOrderId, by_s: float) -> None:
+def _expect_word(state: SessionState, target: WorkingOrder, by_s: float) -> None:
     """By then the venue has spoken of the order, or it is asked; and its word is final."""
-    state.request_over_s[target] = state.probe_due_s[target] = by_s
-    state.owe(by_s)
+    if target.is_open:
+        state.request_over_s[target.order.id] = state.probe_due_s[target.order.id] = by_s
+        state.owe(by_s)
 
 
-def not_recorded(state: SessionState, event: RecordRefused, now_s: float) -> Effects:
+def not_recorded(
+    state: SessionState, change: Change, event: RecordRefused, now_s: float
+) -> Effects:
     """The request has no row, so it does not leave; the order works on as before."""
-    change = state.changes.pop(event.order_id)
     text = f"change of {change.target} not recorded: {event.reason_code}: {event.detail}"
     notice = Notice(Severity.WARNING, "change_not_recorded", text)
     state.retry_exit_s = now_s + 1.0
     state.owe(state.retry_exit_s)
-    target = state.orders.get(change.target)
-    if target is None:
-        return (notice, Release(event.order_id))
-    successor = state.find(event.order_id, "")
-    return (notice, Release(event.order_id), *_back(state, target, successor, "replace_refused"))
+    return (notice, Release(event.order_id), *_back(state, change.target, event.order_id))
 
 
 def answered(state: SessionState, event: ChangeAnswered, now_s: float) -> Effects:
     """The venue's answer to the request; what became of the order its own reports tell."""
-    change = state.changes.get(event.request_id)
-    target = state.orders.get(event.target)
-    if change is None or target is None:
+    target = state.find(event.target, "")
+    if target is None:
         return NOTHING
-    successor = state.find(event.request_id, "") if isinstance(change, Replace) else None
+    successor = state.find(event.request_id, "")  # None: it was a cancel
     match event.outcome:
         case "accepted":
-            return _accepted(state, event, successor, now_s)
+            return _accepted(state, event, target, successor, now_s)
         case "unknown":
-            _expect_word(state, event.target, now_s)
+            _expect_word(state, target, now_s)
             asked: Effects = (Find(event.target),)
             if successor is None or not successor.is_open:
                 return asked
-            if successor.sent_s is None:
-                successor.sent_s = now_s  # at the latest
             return (*doubt(state, successor, event.text, now_s), *asked, Find(event.request_id))
         case _:
             text = f"change of {event.target}: {event.code}: {event.text}"
             state.retry_exit_s = now_s + 1.0
             state.owe(state.retry_exit_s)
             notice = Notice(Severity.WARNING, "change_refused", text)
-            back = _back(state, target, successor, "replace_refused")
+            back = _back(state, event.target, event.request_id)
             return (notice, *back, Find(event.target), *heat_report(state, now_s))
 
 
 def _accepted(
-    state: SessionState, event: ChangeAnswered, successor: WorkingOrder | None, now_s: float
+    state: SessionState,
+    event: ChangeAnswered,
+    target: WorkingOrder,
+    successor: WorkingOrder | None,
+    now_s: float,
 ) -> Effects:
     """A cancel: its report should come by itself. A replace: the venue has the successor."""
-    _expect_word(state, event.target, now_s + CANCEL_TAKES_S)
+    _expect_word(state, target, now_s + CANCEL_TAKES_S)
     if successor is None or event.broker_order_id is None:
         return NOTHING
-    is_news = successor.broker_order_id is None
-    successor.broker_order_id = event.broker_order_id
-    successor.sent_s = now_s
-    if not is_news:
+    if successor.broker_order_id is not None:
         return (Find(event.target),)  # its own events came first
+    successor.broker_order_id = event.broker_order_id
     settle_doubt(state, successor)
     return (*move(state, successor, Happening.ACCEPTED, "order_accepted"), Find(event.target))
 
@@ -274,7 +274,7 @@ def still_works(
     come; a cancel that arrives later only does what was asked. Until then: look again.
     """
     order_id, now_s = target.order.id, state.now_s
-    over_s = state.request_over_s.get(order_id, now_s)
+    over_s = state.request_over_s.get(order_id, 0.0)  # 0: a predecessor's request
     is_final = asked_s is not None and asked_s >= over_s and report.status not in UNDER_WAY
     coming = any(w.order.replaces == order_id and w.is_open for w in state.orders.values())
     if not is_final or (coming and target.status is Status.PENDING_UPDATE):
@@ -286,36 +286,51 @@ def still_works(
     state.retry_exit_s = now_s + 1.0  # then whatever still wants it asks again
     state.owe(state.retry_exit_s)
     text = f"change of {order_id}: the venue never did it"
-    return (Notice(Severity.WARNING, "change_lost", text), *_back(state, target, None, ""))
+    return (Notice(Severity.WARNING, "change_lost", text), *_back(state, order_id, None))
 
 
-def _back(
-    state: SessionState, target: WorkingOrder, successor: WorkingOrder | None, code: str
-) -> Effects:
+def _back(state: SessionState, target_id: ClientOrderId, request: ClientOrderId | None) -> Effects:
     """The request is over: the target stands as it stood, what was to replace it ends."""
-    state.request_over_s.pop(target.order.id, None)
+    state.request_over_s.pop(target_id, None)
     effects: Effects = NOTHING
-    if target.status in UNDER_WAY:
+    target = state.orders.get(target_id)
+    if target is not None and target.status in UNDER_WAY:
         is_cancel = target.status is Status.PENDING_CANCEL
         happening = Happening.CANCEL_REFUSED if is_cancel else Happening.REPLACE_REFUSED
         effects = move(state, target, happening, "change_refused")
-    if successor is not None and successor.is_open:
-        effects += move(state, successor, Happening.DENIED, "order_denied", reason_code=code)
+    successor = None if request is None else state.orders.get(request)
+    if successor is not None:
+        effects += _never_to_be(state, successor)
     refresh_view(state)
     return effects
 
 
+def end_successors(state: SessionState, target_id: ClientOrderId) -> Effects:
+    """The target ended and was not replaced: what was to take its place never will."""
+    effects: Effects = NOTHING
+    for each in [w for w in state.orders.values() if w.order.replaces == target_id]:
+        effects += _never_to_be(state, each)
+    return effects
+
+
+def _never_to_be(state: SessionState, successor: WorkingOrder) -> Effects:
+    if successor.broker_order_id is not None or not successor.is_open:
+        return NOTHING
+    if successor.status is Status.UNKNOWN:
+        happening, event = Happening.NEVER_ARRIVED, "order_never_arrived"
+    else:
+        happening, event = Happening.DENIED, "order_denied"
+    return move(state, successor, happening, event, reason_code="replace_refused")
+
+
 def replaced(state: SessionState, working: WorkingOrder, report: OrderReport) -> Effects:
     """The venue says that a successor took over: it has the successor's id."""
-    for request_id, change in state.changes.items():
-        if isinstance(change, Replace) and change.target == working.order.id:
-            successor = state.find(request_id, "")
-            if successor is None or successor.broker_order_id is not None:
-                continue
-            state.revive(successor)
-            successor.broker_order_id = report.replaced_by
-            settle_doubt(state, successor)
-            return move(state, successor, Happening.ACCEPTED, "order_accepted")
+    for each in (*state.orders.values(), *state.ended.values()):
+        if each.order.replaces == working.order.id and each.broker_order_id is None:
+            state.revive(each)
+            each.broker_order_id = report.replaced_by
+            settle_doubt(state, each)
+            return move(state, each, Happening.ACCEPTED, "order_accepted")
     return NOTHING
 
 

@@ -17,6 +17,7 @@ from trader.session.effects import (
     Effects,
     Find,
     Notice,
+    RecordChange,
     Release,
     Severity,
 )
@@ -49,9 +50,9 @@ def recorded(state: SessionState, event: OrderRecorded, now_s: float) -> Effects
 
 def record_refused(state: SessionState, event: RecordRefused, now_s: float) -> Effects:
     """It has no row, so it never leaves."""
-    state.recording.pop(event.order_id, None)
-    if event.order_id in state.changes:
-        return changing.not_recorded(state, event, now_s)
+    asked, _ = state.recording.pop(event.order_id, (None, 0.0))
+    if isinstance(asked, RecordChange):
+        return changing.not_recorded(state, asked.change.item, event, now_s)
     working = state.orders.get(event.order_id)
     if working is None or working.status is not Status.PENDING_RECORD:
         return NOTHING

@@ -105,6 +105,8 @@ def _fold(state: SessionState, working: WorkingOrder, fill: Fill) -> Effects:
         effects = move(state, working, happening, "order_filled", at=fill.happened_at)
     else:
         effects = (kept(state, working, "order_filled", at=fill.happened_at),)
+    if working.status.is_terminal:
+        effects += changing.end_successors(state, working.order.id)
     if working.applied_qty > working.order.qty:
         text = f"order {working.order.id}: {working.applied_qty} filled of {working.order.qty}"
         effects += (Notice(Severity.CRITICAL, "overfill", text),)
@@ -143,6 +145,8 @@ def reported(state: SessionState, event: OrderReported, now_s: float) -> Effects
             effects += (Notice(severity, each.kind.lower(), text),)
     if report.replaced_by is not None:
         effects += changing.replaced(state, working, report)
+    elif working.status.is_terminal:
+        effects += changing.end_successors(state, working.order.id)
     elif working.status in changing.UNDER_WAY:
         effects += changing.still_works(state, working, report, event.asked_s)
     if was_unknown and working.status is not Status.UNKNOWN:

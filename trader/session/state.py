@@ -84,7 +84,6 @@ class SessionState:
         default_factory=dict
     )
     proofs: dict[ClientOrderId, Recorded[Order]] = field(default_factory=dict)
-    changes: dict[ClientOrderId, Change] = field(default_factory=dict)  # sent or about to be
     request_over_s: dict[ClientOrderId, float] = field(
         default_factory=dict
     )  # by target: a report asked for later that shows it working means: the request did not take
@@ -164,6 +163,7 @@ class SessionState:
             self.ended[order_id] = self.orders.pop(order_id)
             self.proofs.pop(order_id, None)
             self.attempts.pop(order_id, None)
+            self.request_over_s.pop(order_id, None)
         while len(self.ended) > ENDED_MAX:
             self.ended.pop(next(iter(self.ended)))
 

@@ -254,6 +254,8 @@ class World:
                 return [
                     OrderRecorded(Recorded(self.rows[order.id], START, self.durability), was_stored)
                 ]
+            case fx.RecordChange() if "change record" in self.lose:
+                return []
             case fx.RecordChange():
                 return [ChangeRecorded(Recorded(effect.change.item, START, self.durability))]
             case fx.Submit():

@@ -8,7 +8,7 @@ from tests.trader.order_parts import AAPL, SESSION, qty
 from tests.trader.session.session_world import START, World, buy, foreign, leave, replace
 from trader.ids import ClientOrderId
 from trader.market.events import FeedStale
-from trader.orders.events import OpenOrdersReported, OrderFilled
+from trader.orders.events import OpenOrdersReported, OrderFilled, OrderReported
 from trader.orders.order import OrderType, Purpose, Side, Status
 from trader.proofs import Durability
 from trader.records import (
@@ -29,6 +29,7 @@ from trader.session.events import (
     TradingState,
     TradingStateChanged,
 )
+from trader.session.state import SessionState
 from trader.session.strategy import CancelOrders, ModifyOrder, ModifyOrders, SubmitOrder
 
 
@@ -486,3 +487,58 @@ def test_an_exit_that_no_disk_took_leaves_all_the_same_and_rings(world: World) -
 
     assert world.position == 0
     assert world.notices("recorded_in_memory")
+
+
+def test_a_replace_whose_order_ended_first_blocks_no_new_stop(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    (stop,) = world.working()
+    world.lose = {"change record"}
+    world.bar(buy(5, stop=90))  # the stop must grow: the request is on its way to the journal
+    world.wait(1)
+    stop.status = Status.CANCELED
+    world.lose = set()
+    world.tell(OrderReported(world.report(stop)))
+    world.wait(10)
+
+    (stop,) = world.working()
+    assert (stop.order.qty, stop.order.stop_price) == (15, 90)
+
+
+def test_after_a_restart_a_lost_cancel_is_asked_for_again() -> None:
+    world = World().start()
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    (stop,) = world.working()
+    entry, protect = world.rows.values()
+    under_way = Status.PENDING_CANCEL
+    rows = SessionRows(
+        SESSION,
+        2,
+        qty(10),
+        None,
+        Decimal(0),
+        (
+            StoredOrder(entry, Status.FILLED, None, qty(10), None, "", qty(10), False, START),
+            StoredOrder(
+                protect,
+                Status.PENDING_CANCEL,
+                stop.broker_id,
+                qty(0),
+                None,
+                "",
+                qty(0),
+                True,
+                START,
+            ),
+        ),
+        frozenset(each.execution_id for each in world.fills),
+        None,
+    )
+    world.state = SessionState(world.rules)
+    world.start(rows)
+    world.now_s += 0.001
+    world.tell(OrderReported(world.report(stop), world.now_s - 0.001))
+
+    assert world.state.orders[stop.order.id].status is Status.ACCEPTED
+    assert world.state.stop_price == 90
