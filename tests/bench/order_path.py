@@ -176,7 +176,9 @@ async def _until_ready(house: House, ids: list[str]) -> None:
 BAR = itertools.count(1)
 
 
-async def burst(house: House, ids: list[str], timeout_s: float = 10.0) -> int:
+async def burst(
+    house: House, ids: list[str], timeout_s: float = 10.0, rest_s: float = REST_S
+) -> int:
     """One new bar to every session at one instant; how many were acknowledged."""
     number = next(BAR)
     opened_at = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
@@ -189,7 +191,7 @@ async def burst(house: House, ids: list[str], timeout_s: float = 10.0) -> int:
         address.tell(PriceMoved(instrument, price, price, price, opened_at, opened_at))
         candle = Candle(instrument, Timeframe.M1, opened_at, price, price, price, price, one)
         mail.append((session_id, address, CandleClosed(candle, await _newest(address))))
-    await asyncio.sleep(REST_S)
+    await asyncio.sleep(rest_s)
     CLOCK.waiting = set(ids)
     CLOCK.all_done.clear()
     for session_id, address, closed in mail:
@@ -380,7 +382,7 @@ async def _bars_for(house: House, ids: list[str], seconds: float) -> list[float]
     CLOCK.took.clear()
     ends_at = time.monotonic() + seconds
     while time.monotonic() < ends_at:
-        assert await burst(house, ids) == 1
+        assert await burst(house, ids, rest_s=0.005) == 1
     return CLOCK.took[ids[0]]
 
 
