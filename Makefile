@@ -11,6 +11,12 @@ BIN := .venv/bin
 # Newer than what it was made from: the environment is complete.
 READY := .venv/.ready
 UV := $(or $(shell command -v uv),.tools/bin/uv)
+# The system's certificates, where it keeps some: behind a proxy with its own only they fit. Two
+# names, since uv has changed it.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= 1
+export UV_NATIVE_TLS ?= 1
+endif
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -50,5 +56,5 @@ $(READY): pyproject.toml uv.lock | $(UV)
 # Into a folder of the checkout: allowed by every pip, removed with the checkout.
 .tools/bin/uv:
 	@echo "Installing uv into .tools (once) ..."
-	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --target .tools uv
+	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --root-user-action ignore --target .tools uv
 endif
