@@ -317,10 +317,10 @@ def _never_to_be(state: SessionState, successor: WorkingOrder) -> Effects:
     if successor.broker_order_id is not None or not successor.is_open:
         return NOTHING
     if successor.status is Status.UNKNOWN:
-        happening, event = Happening.NEVER_ARRIVED, "order_never_arrived"
+        happening, event, code = Happening.NEVER_ARRIVED, "order_never_arrived", "never_arrived"
     else:
-        happening, event = Happening.DENIED, "order_denied"
-    return move(state, successor, happening, event, reason_code="replace_refused")
+        happening, event, code = Happening.DENIED, "order_denied", "replace_refused"
+    return move(state, successor, happening, event, reason_code=code)
 
 
 def replaced(state: SessionState, working: WorkingOrder, report: OrderReport) -> Effects:
