@@ -30,6 +30,7 @@ from trader.session.report import heat_report, refresh_view
 from trader.session.state import SessionState
 
 RECHECK_S = 1.0  # a difference must be seen again, with nothing under way, before it is acted on
+ROW_ON_ITS_WAY_S = 2.0  # progress is gathered and written a moment after it happened
 
 
 def position_reported(state: SessionState, event: PositionReported, now_s: float) -> Effects:
@@ -154,8 +155,10 @@ def _database_orders(state: SessionState, event: OpenOrdersReported) -> Effects:
         working = state.find(order_id, "")
         if working is None or working.status_changed_s is None:
             continue  # another session's, or as it was loaded
-        if working.status in NO_ROW_YET or working.status_changed_s > event.asked_s:
-            continue  # its row is on its way
+        if working.status in NO_ROW_YET:
+            continue
+        if working.status_changed_s > event.asked_s - ROW_ON_ITS_WAY_S:
+            continue
         row = event.database.get(order_id)
         if row is working.status or (row is None and working.status.is_terminal):
             continue
