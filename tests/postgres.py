@@ -52,7 +52,7 @@ async def empty_database_url(postgres_server: str) -> AsyncIterator[str]:
         yield url
 
 
-class _fresh_database:  # noqa: N801 - reads as a verb
+class _fresh_database:
     def __init__(self, server_url: str, template: str) -> None:
         self._server_url = server_url
         self._name = f"test_{next(_numbers)}"

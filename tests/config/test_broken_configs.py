@@ -195,8 +195,9 @@ def test_every_problem_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) 
         '[sessions.a]\naccount = "nobody"\nsymbol = "AAPL"\nstrategy = "x"\n'
     )
 
+    overrides = ["reconcile.query_timeout_s=0"]
     problems = problems_of(
-        tmp_path, text, environ={"TRADER__ADMIN__PROT": "1"}, overrides=["reconcile.query_timeout_s=0"]
+        tmp_path, text, environ={"TRADER__ADMIN__PROT": "1"}, overrides=overrides
     )
 
     assert [re.sub(r" .*", "", problem) for problem in problems] == [

@@ -511,7 +511,6 @@ def test_after_a_restart_a_lost_cancel_is_asked_for_again() -> None:
     world.wait(1)
     (stop,) = world.working()
     entry, protect = world.rows.values()
-    under_way = Status.PENDING_CANCEL
     rows = SessionRows(
         SESSION,
         2,
