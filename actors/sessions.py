@@ -117,7 +117,8 @@ class Sessions(Actor):
         self._portfolio = portfolio
         self._rules: dict[SessionId, SessionRules] = {}
         self._guarded: dict[SessionId, None] = {}
-        self._unknown: tuple[InstrumentId, ...] = ()
+        self._unknown: dict[SessionId, InstrumentId] = {}  # left out: they can risk nothing
+        self._unguarded: dict[SessionId, None] = {}  # held at the broker, and nobody counts it yet
         self._asked_for: set[InstrumentId] = set()
 
     def on_start(self) -> None:
@@ -153,14 +154,15 @@ class Sessions(Actor):
                     tuple(each.session_id for each in self._desired),
                     tuple(self._rules),
                     tuple(self._guarded),
-                    self._unknown,
+                    tuple(self._unknown.values()),
                 )
             case _:
                 assert_never(message)
         return None
 
     def _expect(self) -> None:
-        ids = dict.fromkeys([*(each.session_id for each in self._desired), *self._guarded])
+        desired = [d.session_id for d in self._desired if d.session_id not in self._unknown]
+        ids = dict.fromkeys([*desired, *self._guarded, *self._unguarded])
         self._portfolio.tell(ExpectSessions(tuple(ids)))
 
     def _resolve(self, account_id: AccountId) -> None:
@@ -181,11 +183,13 @@ class Sessions(Actor):
                 continue
             instrument = known.get(desired.instrument)
             if instrument is None:
-                self._unknown += (desired.instrument,)
+                self._unknown[desired.session_id] = desired.instrument
                 text = f"{desired.instrument} is not traded at the venue: the session stays out"
                 self._notice(desired.session_id, Severity.CRITICAL, "unknown_symbol", text)
                 continue
             self._start(desired.rules_for(instrument))
+        if self._unknown:
+            self._expect()
 
     def _start(self, rules: SessionRules) -> None:
         self._rules[rules.session_id] = rules
@@ -206,6 +210,8 @@ class Sessions(Actor):
         if instrument in self._asked_for or self._is_desired(message.account_id, instrument):
             return
         self._asked_for.add(instrument)
+        self._unguarded[guardian_id(message.account_id, instrument)] = None
+        self._expect()  # until its guardian reports, the sum is no sum
         why = f"{message.position.qty} {instrument} at the broker belongs to no session"
 
         def known(answer: tuple[Instrument, ...] | QueryFailed) -> object:
@@ -225,10 +231,12 @@ class Sessions(Actor):
         return any(
             each.account_id == account_id and each.instrument == instrument
             for each in self._desired
+            if each.session_id not in self._unknown
         )
 
     def _start_guardian(self, rules: SessionRules, why: str) -> None:
         self._guarded[rules.session_id] = None
+        self._unguarded.pop(rules.session_id, None)
         child = Child(guardian_name(rules.session_id), lambda: self._make_trader(rules, why))
         self.runtime.address(GUARDIANS).tell(StartChild(child))
         self._expect()
