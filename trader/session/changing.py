@@ -325,6 +325,8 @@ def _never_to_be(state: SessionState, successor: WorkingOrder) -> Effects:
 
 def replaced(state: SessionState, working: WorkingOrder, report: OrderReport) -> Effects:
     """The venue says that a successor took over: it has the successor's id."""
+    if report.replaced_by is not None and state.find("", report.replaced_by) is not None:
+        return NOTHING  # told before
     for each in (*state.orders.values(), *state.ended.values()):
         if each.order.replaces == working.order.id and each.broker_order_id is None:
             state.revive(each)

@@ -5,6 +5,7 @@ with what stands there and asks for the difference. A lost answer is therefore a
 nothing here is ever refused for heat, freshness or state: the position itself is the bound.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from trader.exits.engine import first_exit
@@ -102,18 +103,19 @@ def settle(state: SessionState, now_s: float) -> Effects:
 def _advance(state: SessionState, closing: Closing, now_s: float) -> Effects:
     held = abs(state.broker.broker_qty)
     working = state.open_orders()
-    exits = [w for w in working if w.is_exit and w.order.purpose is Purpose.EXIT]
+    exits = [w for w in working if w.order.purpose is Purpose.EXIT]
     entries = [w for w in working if not w.is_exit]
-    effects: Effects = NOTHING
+    surplus = _surplus(exits, state.broker.broker_qty, closing.target_qty)
+    is_leaving = any(w.order.type is OrderType.MARKET for w in exits)
+    effects = _withdraw(state, [*entries, *surplus], closing.reason, now_s)
     is_patient = now_s - closing.since_s < CANCEL_PATIENCE_S
-    for entry in entries if now_s >= state.retry_exit_s else ():
-        effects += changing.ask_cancel(state, entry, closing.reason, now_s)
     is_known = state.broker.asked_s is not None and state.broker.asked_s > closing.since_s
     if held <= closing.target_qty and not is_known:
         state.position_due_s = min(state.position_due_s, now_s + 0.1)  # only the broker says so
         state.owe(state.position_due_s)
         return effects
-    if held <= closing.target_qty and not exits and not (entries and is_patient):
+    is_over = held <= closing.target_qty and not is_leaving and not surplus
+    if is_over and not (entries and is_patient):
         state.closing = None
         text = f"position {plain(state.broker.broker_qty)}: {closing.reason}"
         done = Notice(Severity.INFO, "position_closed", text)
@@ -138,6 +140,25 @@ def _advance(state: SessionState, closing: Closing, now_s: float) -> Effects:
     return effects if order is None else (*effects, *_send(state, order, now_s))
 
 
+def _surplus(
+    exits: Iterable[WorkingOrder], broker_qty: Quantity, room: Quantity
+) -> list[WorkingOrder]:
+    """The strategy's resting exits, if together they would take more than `room`, or would add."""
+    resting = [w for w in exits if w.order.type is not OrderType.MARKET]
+    fits = sum(w.leaves_qty for w in resting) <= room
+    reduces = all(w.order.side.sign * broker_qty < 0 for w in resting)
+    return [] if fits and reduces else resting
+
+
+def _withdraw(
+    state: SessionState, surplus: Iterable[WorkingOrder], reason: str, now_s: float
+) -> Effects:
+    effects: Effects = NOTHING
+    for each in surplus if now_s >= state.retry_exit_s else ():
+        effects += changing.ask_cancel(state, each, reason, now_s)
+    return effects
+
+
 def _is_lost(state: SessionState, stop: WorkingOrder, now_s: float) -> bool:
     """A stop that nobody knows of for longer than patience does not hold the exit up."""
     since = stop.unknown_since_s
@@ -145,9 +166,13 @@ def _is_lost(state: SessionState, stop: WorkingOrder, now_s: float) -> bool:
 
 
 def _protect(state: SessionState, now_s: float) -> Effects:
-    """One stop over the whole position while it has one; none at flat."""
+    """One stop over the whole position while it has one; nothing that rests at flat."""
     stop = state.protective()
     held = Quantity(abs(state.broker.broker_qty))
+    exits = [w for w in state.open_orders() if w.order.purpose is Purpose.EXIT]
+    surplus = _surplus(exits, state.broker.broker_qty, held)
+    if surplus:
+        return _withdraw(state, surplus, "the position it would reduce is gone", now_s)
     is_same_side = state.broker.broker_qty * state.position.qty > 0  # else reconcile comes first
     wanted = state.stop_price if is_same_side else None
     if stop is not None and stop.order.side.sign * state.broker.broker_qty >= 0:
@@ -158,13 +183,13 @@ def _protect(state: SessionState, now_s: float) -> Effects:
         state.owe(state.retry_exit_s)
         return NOTHING
     if stop is None:
-        if any(w.is_exit for w in state.open_orders()):
+        if exits:
             return NOTHING  # an exit of the strategy's own rests over these shares
         order = _derived(state, Purpose.PROTECT, held, "the entry's stop", wanted)
         return NOTHING if order is None else _send(state, order, now_s)
-    if stop.status not in changing.CHANGEABLE:
-        return NOTHING
-    if stop.order.qty - stop.applied_qty == held and stop.order.stop_price == wanted:
+    if stop.status not in changing.CHANGEABLE or stop.cum_qty > 0:
+        return NOTHING  # under change, or triggered: its rest is about to leave
+    if stop.order.qty == held and stop.order.stop_price == wanted:
         return NOTHING
     return _resize(state, stop, held, wanted, now_s)
 
@@ -173,8 +198,7 @@ def _resize(
     state: SessionState, stop: WorkingOrder, held: Quantity, wanted: Price, now_s: float
 ) -> Effects:
     assert stop.broker_order_id is not None
-    total = Quantity(stop.applied_qty + held)  # a replaced order keeps what it has filled
-    successor = _derived(state, Purpose.PROTECT, total, "the position changed", wanted, stop)
+    successor = _derived(state, Purpose.PROTECT, held, "the position changed", wanted, stop)
     if successor is None:
         return NOTHING
     request = Replace(stop.order.id, stop.broker_order_id, successor, successor.reason)

@@ -1,5 +1,6 @@
 """What the venue says happened: fills, once each, and its word on every order."""
 
+from dataclasses import replace as copy_of
 from decimal import Decimal
 
 from trader.ids import is_ours
@@ -124,6 +125,9 @@ def reported(state: SessionState, event: OrderReported, now_s: float) -> Effects
     settle_doubt(state, working)
     is_news = working.broker_order_id is None or report.cum_qty > working.cum_qty
     working.broker_order_id = report.broker_order_id
+    if working.order.replaces is not None and report.qty < working.order.qty:
+        # Its request said the whole; a successor trades what its predecessor left over.
+        working.order = copy_of(working.order, qty=report.qty)
     findings = judge_report(working, report)
     working.cum_qty = Quantity(max(working.cum_qty, report.cum_qty))
     effects: Effects = NOTHING

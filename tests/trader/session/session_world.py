@@ -263,6 +263,8 @@ class World:
             case fx.SubmitChange():
                 change = effect.change.item
                 unknown = ChangeAnswered(request_id(change), change.target, "unknown", None)
+                if "change refused" in self.lose:
+                    return [replace(unknown, outcome="rejected", code="busy")]
                 if "change request" in self.lose:
                     return [unknown]
                 answers = self._change(change)

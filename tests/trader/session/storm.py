@@ -826,6 +826,8 @@ class Storm:
         assert in_rows == self.position, f"database {in_rows}, venue {self.position}"
         known = {entry.fill.execution_id for entry in self.store.fills.values()}
         assert known == {fill.execution_id for fill in self.fills}
+        left = {w.order.id: w.leaves_qty for w in state.open_orders()}
+        assert left == {each.order.id: each.leaves for each in self.open_at_venue()}
         ours = {w.order.id: w.status for w in state.open_orders()}
         theirs = {each.order.id: each.status for each in self.open_at_venue()}
         assert ours == theirs, f"ours {ours}, theirs {theirs}"

@@ -541,3 +541,54 @@ def test_after_a_restart_a_lost_cancel_is_asked_for_again() -> None:
 
     assert world.state.orders[stop.order.id].status is Status.ACCEPTED
     assert world.state.stop_price == 90
+
+
+TAKE_PROFIT = SubmitOrder(Side.SELL, Decimal(5), "high", type=OrderType.LIMIT, price=Decimal(104))
+
+
+def test_close_withdraws_the_exits_that_rest_in_its_way(world: World) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.bar(TAKE_PROFIT)
+    world.tell(CloseRequested("cmd-1", "operator"))
+    world.wait(5)
+
+    assert world.position == 0
+    assert world.working() == []
+    assert world.state.closing is None
+
+
+def test_selling_a_part_leaves_the_exits_alone_that_rest_over_the_rest(world: World) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.bar(TAKE_PROFIT)
+    world.bar(SubmitOrder(Side.SELL, Decimal(3), "a little"))
+    world.wait(5)
+
+    assert world.position == 7
+    assert [each.order.type for each in world.working()] == [OrderType.LIMIT]
+    assert world.state.closing is None
+
+
+def test_an_exit_does_not_rest_on_after_its_position_is_gone(world: World) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.bar(TAKE_PROFIT)
+    foreign(world, -10)
+    world.wait(40)
+
+    assert world.working() == []  # else it would sell what nobody has
+
+
+def test_a_replace_told_of_twice_gives_the_successor_s_place_to_nobody_else(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    (old,) = world.working()
+    world.lose = {"change refused"}  # the first try to grow the stop
+    world.bar(buy(5, stop=90))
+    world.lose = set()
+    world.wait(5)
+    (stop,) = world.working()
+    world.tell(OrderReported(world.report(old), world.now_s))
+
+    assert [each.order.id for each in world.state.open_orders()] == [stop.order.id]
