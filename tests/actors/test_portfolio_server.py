@@ -37,11 +37,11 @@ LIMITS = PortfolioLimits(
     mark_age_max_s=120.0,
     report_age_max_s=10.0,
 )
-REPORT_S = 2.0  # how often a trader reports unasked
+REPORT_S = 5.0  # how often a trader reports unasked
 
 
 class Session(Actor):
-    """A trader as far as heat goes: reports every two seconds, and when it is asked."""
+    """A trader as far as heat goes: reports now and then, and when it is asked."""
 
     def __init__(self, session_id: SessionId, stage: "Stage") -> None:
         super().__init__()
@@ -196,6 +196,16 @@ def test_a_session_that_falls_silent_is_named_and_blocks_entries() -> None:
 
         assert stage.heard(A, HeatChanged)[-1].heat.missing == (B,)
         assert [each.reason_code for each in stage.heard(A, HeatRefused)] == ["heat_unknown"]
+
+    play(scenario)
+
+
+def test_silence_is_noticed_though_nobody_says_anything() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.silent |= {A, B}
+        await asyncio.sleep(LIMITS.report_age_max_s + REPORT_S)
+
+        assert stage.heard(A, HeatChanged)[-1].heat.missing == (A, B)
 
     play(scenario)
 

@@ -8,6 +8,7 @@ from typing import Any
 from actors import sessions
 from actors.account_messages import UnownedPosition
 from actors.lanes import CONFLATE, LANES
+from actors.portfolio_server import TOPIC as HEAT
 from actors.portfolio_server import ExpectSessions
 from actors.runtime import Actor, Child, Runtime, SimulationHost, SupervisorSpec
 from actors.sessions import Desired, Sessions, guardian_id
@@ -17,6 +18,7 @@ from tests.trader.session.session_world import RULES
 from trader.ids import AccountId, InstrumentId, SessionId, instrument_id
 from trader.instrument import Instrument
 from trader.positions.events import BrokerPosition
+from trader.session.events import HeatAsked
 from trader.session.rules import SessionRules
 
 IBM = replace(AAPL, id=instrument_id("IBM", "ALPACA"))
@@ -99,6 +101,32 @@ async def _after(
 def test_a_position_that_nobody_owns_gets_a_guardian() -> None:
     async def scenario(host: SimulationHost) -> None:
         assert await _guarded_after(host, IBM.id) == (guardian_id(ACCOUNT, IBM.id),)
+
+    play(scenario)
+
+
+def test_a_new_portfolio_server_is_told_whom_to_expect() -> None:
+    async def scenario(host: SimulationHost) -> None:
+        runtime = Runtime(host, lanes=LANES, conflate=CONFLATE)
+        server = Portfolio()
+        desired = (Desired(SESSION, ACCOUNT, AAPL.id, lambda _: RULES),)
+
+        async def instruments(*_: object) -> tuple[Instrument, ...]:
+            return (AAPL,)
+
+        def actor() -> Sessions:
+            at = runtime.address("portfolio")
+            return Sessions(desired, instruments, lambda *_: Silent(), lambda *_: RULES, at)
+
+        children = (Child("portfolio", lambda: server), Child(sessions.NAME, actor))
+        await runtime.start(SupervisorSpec("root", children))
+        await asyncio.sleep(0.5)
+        server.expected = ()  # a new one, that knows nobody
+        runtime.publish(HEAT, HeatAsked())
+        await asyncio.sleep(0.5)
+        await runtime.stop(1.0)
+
+        assert server.expected == (SESSION,)
 
     play(scenario)
 
