@@ -96,6 +96,7 @@ async def test_after_any_chaos_venue_database_and_memory_agree(tmp_path: Path, s
     chance = random.Random(seed)
     settings = stage_settings(tmp_path, SESSIONS)
     async with house_stage(settings) as stage:
+
         async def has_begun() -> bool:
             return bool((await stage.truth()).executions)
 
@@ -123,6 +124,9 @@ async def test_after_any_chaos_venue_database_and_memory_agree(tmp_path: Path, s
         standing = {name: stage.standing(name) for name in ACTORS}
         assert set(standing.values()) == {State.RUNNING}, f"{standing}\n{story}"
         for session_id in SESSIONS:
-            state = await stage.state(session_id)
-            assert state.is_ready, f"{session_id}\n{story}"
-            assert not state.is_exits_only, f"{session_id}\n{story}"
+
+            async def is_ready(session_id: str = session_id) -> bool:
+                return (await stage.state(session_id)).is_ready
+
+            await until(is_ready, AGREE_S)
+            assert not (await stage.state(session_id)).is_exits_only, f"{session_id}\n{story}"
