@@ -121,3 +121,21 @@ async def test_close_closes(
         await until(lambda: _is_flat(stage), EXIT_S)
         assert answer is not None
         assert answer.result == "ACCEPTED"
+
+
+async def test_a_stop_given_with_the_entry_fires_in_exits_only_mode(tmp_path: Path) -> None:
+    settings = stage_settings(tmp_path, SESSIONS, runtime={"restarts_count_max": 1})
+    async with house_stage(settings) as stage:
+        await until(lambda: _is_in(stage))
+        await _exits_only(stage)
+        await stage.control.ask("POST", "/operator/cancel", {})  # behind our back, the stop too
+
+        async def is_covered_again() -> bool:
+            return len(stage.said("order_recorded", session=AAPL, purpose="PROTECT")) > 1
+
+        await until(is_covered_again)
+        await until(lambda: _is_in(stage))
+        await stage.price("AAPL", 1)
+
+        await until(lambda: _is_flat(stage), EXIT_S)
+        assert (await stage.state(AAPL)).is_exits_only
