@@ -64,7 +64,7 @@ def test_a_planted_secret_appears_in_no_line_wherever_it_was_put(
         raise RuntimeError(f"refused: {CANARY}")
     except RuntimeError:
         log.exception("three")
-        logging.getLogger("some.library").exception("failed with %s", CANARY)
+        logging.getLogger("some.client").exception("failed with %s", CANARY)
 
     written = lines(logs, stream)
 

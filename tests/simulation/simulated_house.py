@@ -88,10 +88,10 @@ class NoCommands:
     """No operator in this world."""
 
     async def record(self, *_: object) -> CommandRow:
-        raise NotImplementedError
+        raise AssertionError("nobody commands here")
 
     async def finish(self, *_: object) -> None:
-        raise NotImplementedError
+        raise AssertionError("nobody commands here")
 
     async def unfinished(self) -> tuple[CommandRow, ...]:
         return ()
