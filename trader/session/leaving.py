@@ -222,7 +222,7 @@ def _derived(
             rules.account_id,
             rules.instrument.id,
             plain(state.broker.broker_qty),
-            state.newest_execution_id,
+            state.newest_execution[1] if state.newest_execution else "",
             attempt,
         )
         order_id = client_order_id(rules.session_id, CauseKind.POSITION, key, leg, 0)

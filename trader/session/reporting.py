@@ -35,6 +35,9 @@ AFTER_FILL_S = 0.1  # fills of one order come in bursts: one question for all of
 def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
     """One execution, exactly once, however often and in whatever order it is told."""
     fill = event.fill
+    told = (fill.happened_at, fill.execution_id)
+    if state.newest_execution is None or told > state.newest_execution:
+        state.newest_execution = told  # told again too: a restart knows none
     same = f"{fill.broker_order_id}@{fill.cum_qty}"  # another id for it cannot hide (stream, poll)
     if fill.execution_id in state.executions or same in state.executions:
         return NOTHING
@@ -47,7 +50,6 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
         fill.side, fill.qty, fill.price, state.multiplier, fill.fee
     )
     state.broker.fold_fill(fill.side, fill.qty)
-    state.newest_execution_id = fill.execution_id
     state.newest_fill_s = now_s
     if state.mark is None:
         state.mark, state.marked_s = fill.price, now_s

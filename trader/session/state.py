@@ -63,7 +63,7 @@ class SessionState:
     broker: BrokerView = field(default_factory=BrokerView)
     orders: dict[ClientOrderId, WorkingOrder] = field(default_factory=dict)
     executions: set[str] = field(default_factory=set)
-    newest_execution_id: str = ""
+    newest_execution: tuple[datetime, str] | None = None  # the venue's, whatever came first
     newest_fill_s: float | None = None
     newest_entry_fill_at: datetime | None = None  # venue time: a stop judges no older extremes
     cursor: SeriesCursor | None = None

@@ -351,7 +351,8 @@ class Storm:
         is_order = isinstance(entry, OrderEntry)
         item: Any = entry.order.item if is_order else entry.change.item  # type: ignore[union-attr]
         key = item.id if is_order else request_id(item)
-        if not self.is_store_up and not entry.is_exit:
+        is_old = entry.fence.incarnation < self.store.sessions[SESSION].incarnation
+        if not self.is_store_up and (is_old or not entry.is_exit):
             self.come("recorded", RecordRefused(key, "store_down", ""))
             return
         if not self.is_store_up:

@@ -592,3 +592,16 @@ def test_a_replace_told_of_twice_gives_the_successor_s_place_to_nobody_else(worl
     world.tell(OrderReported(world.report(old), world.now_s))
 
     assert [each.order.id for each in world.state.open_orders()] == [stop.order.id]
+
+
+def test_whoever_sees_the_same_position_makes_the_same_exit(world: World) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    twin = World(position=world.position, fills=world.fills, price=world.price)
+    known = frozenset(each.execution_id for each in world.fills)
+    twin.start(SessionRows(SESSION, 2, qty(10), None, Decimal(0), (), known, None))
+    for each in (world, twin):
+        each.tell(CloseRequested("cmd-1", "operator"))
+        each.wait(5)
+
+    assert list(world.rows)[-1:] == list(twin.rows)
