@@ -148,7 +148,11 @@ def leaves(
 def origin_of(origins: Mapping[str, str], key: Key) -> str | None:
     """Where the key, or else the nearest table above it, was written; None: nowhere."""
     ends = range(len(key), 0, -1)
-    return next((origins[dotted] for n in ends if (dotted := ".".join(key[:n])) in origins), None)
+    above = next((origins[dotted] for n in ends if (dotted := ".".join(key[:n])) in origins), None)
+    if above is not None:
+        return above
+    inside = ".".join(key) + "."  # a whole table that one of its keys brought in
+    return next((origin for dotted, origin in origins.items() if dotted.startswith(inside)), None)
 
 
 def shown(value: object) -> str:

@@ -274,6 +274,10 @@ class Settings(Section):
         )
 
 
+FEED_TIMEFRAMES = (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1)
+"""What can be made of the minute bars that the feed gives while a bar forms."""
+
+
 def contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     """What each table alone cannot know: (key, what is wrong), every one of them."""
     owners: dict[tuple[str, str], str] = {}
@@ -283,6 +287,9 @@ def contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         if account is None:
             yield (*here, "account"), f"no [accounts.{session.account}] in this configuration"
             continue
+        if session.timeframe not in FEED_TIMEFRAMES:
+            wanted = ", ".join(FEED_TIMEFRAMES)
+            yield (*here, "timeframe"), f"the feed's bars are minutes: one of {wanted}"
         owner = owners.setdefault((session.account, session.symbol), name)
         if owner != name:
             yield (*here, "symbol"), f"session {owner} trades it on this account already"

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from adapters.config_file import Loaded, load
 from adapters.folders import client_places, folders
 from trader.config import AccountConfig, Section, SessionConfig, SessionLimits, Settings
+from trader.errors import ConfigInvalid
 from trader.ids import AccountId, SessionId
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"
@@ -147,3 +148,29 @@ def test_the_folders_are_made_for_their_owner_only(tmp_path: Path) -> None:
 
     assert places.data.stat().st_mode & 0o777 == 0o700
     assert places.state.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_unknown_variable_is_named_as_it_was_given() -> None:
+    with pytest.raises(ConfigInvalid) as found:
+        load(environ={"TRADER__FOO__BAR": "1"}, cwd=Path("/nonexistent"))
+
+    assert found.value.problems == ("TRADER__FOO__BAR: foo unknown key",)
+
+
+@pytest.mark.parametrize("timeframe", ["1s", "5s", "1d"])
+def test_a_session_cannot_wait_for_bars_that_its_feed_never_gives(timeframe: str) -> None:
+    with pytest.raises(ConfigInvalid) as found:
+        load(
+            overrides=[
+                "accounts.demo.venue=sandbox",
+                "sessions.a.account=demo",
+                "sessions.a.symbol=AAPL",
+                "sessions.a.strategy=sma_cross",
+                f"sessions.a.timeframe={timeframe}",
+            ],
+            environ={},
+            cwd=Path("/nonexistent"),
+        )
+
+    (problem,) = found.value.problems
+    assert "the feed's bars are minutes" in problem
