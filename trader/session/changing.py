@@ -45,7 +45,7 @@ def modify(state: SessionState, wanted: ModifyOrders, candle: Candle, now_s: flo
     for ordinal, change in enumerate(wanted.changes):
         request = _replace(state, change, candle, ordinal, wanted.reason)
         if isinstance(request, Refused):
-            effects += (gating.refusal(state, candle, request.reason_code, request.detail),)
+            effects += (gating.refusal(candle, request.reason_code, request.detail),)
             continue
         target = state.orders[request.target]
         more = raises_risk_by(
@@ -57,7 +57,7 @@ def modify(state: SessionState, wanted: ModifyOrders, candle: Candle, now_s: flo
             broker_qty=state.broker.broker_qty,
         )
         if not more.is_finite():
-            effects += (gating.refusal(state, candle, "no_mark", "no price to value it with"),)
+            effects += (gating.refusal(candle, "no_mark", "no price to value it with"),)
             continue
         if more > 0:
             state.pending[request.successor.id] = Pending(request, candle.opened_at, now_s)
@@ -108,10 +108,10 @@ def cancel(state: SessionState, wanted: CancelOrders, candle: Candle, now_s: flo
         target = state.orders.get(order_id)
         if target is None or not target.is_open:
             detail = f"{order_id} is not a working order of this session"
-            effects += (gating.refusal(state, candle, "not_changeable", detail),)
+            effects += (gating.refusal(candle, "not_changeable", detail),)
         elif target.order.purpose is Purpose.PROTECT:
             detail = f"{order_id} is the stop that covers the position; exit instead"
-            effects += (gating.refusal(state, candle, "stop_is_protective", detail),)
+            effects += (gating.refusal(candle, "stop_is_protective", detail),)
         else:
             effects += ask_cancel(state, target, wanted.reason, now_s)
     return effects
@@ -147,7 +147,7 @@ def clear_and_record(
             state.owe(state.retry_exit_s)
             text = f"change of {request.target}: {outcome.reason_code}: {outcome.detail}"
             return (Notice(Severity.WARNING, "change_refused", text),)
-        return (gating.refusal(state, candle, outcome.reason_code, outcome.detail),)
+        return (gating.refusal(candle, outcome.reason_code, outcome.detail),)
     return record(state, outcome, now_s, is_exit=True)
 
 

@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import assert_never
 
-from trader.ids import CauseKind, client_order_id, instant_key
+from trader.ids import CauseKind, ClientOrderId, client_order_id, instant_key
 from trader.market.candle import Candle
-from trader.money import Price, Quantity
+from trader.money import NO_QTY, Price, Quantity
 from trader.orders.order import Order, OrderType, Purpose
 from trader.positions.position import reducible
 from trader.proofs import Cleared
@@ -50,24 +50,24 @@ def _submit(state: SessionState, wanted: SubmitOrder, candle: Candle, now_s: flo
     key = instant_key(candle.opened_at)
     if wanted.is_exit:
         if state.broker.broker_qty == 0 and state.position.is_flat:
-            return (gating.refusal(state, candle, "nothing_to_exit", "the position is flat"),)
+            return (gating.refusal(candle, "nothing_to_exit", "the position is flat"),)
         audit = _audit(candle, wanted.reason, ())
-        return (audit, *leaving.close(state, Quantity(Decimal(0)), wanted.reason, key, now_s))
+        return (audit, *leaving.close(state, NO_QTY, wanted.reason, now_s))
     order = _order(state, wanted, candle, key)
     if isinstance(order, Refused):
-        return (gating.refusal(state, candle, order.reason_code, order.detail),)
+        return (gating.refusal(candle, order.reason_code, order.detail),)
     free = reducible(state.broker.broker_qty, state.orders.values())
     held = abs(state.broker.broker_qty)
     if order.side.sign * state.broker.broker_qty < 0 and order.qty <= held:
-        return _reduce(state, order, free, candle, key, now_s)
+        return _reduce(state, order, free, candle, now_s)
     outcome = _clear(state, order, None, now_s)
     if isinstance(outcome, Cleared):
         return (_audit(candle, order.reason, (order.id,)), *gating.record(state, outcome, now_s))
     if outcome.reason_code != "heat_not_granted":
-        return (gating.refusal(state, candle, outcome.reason_code, outcome.detail),)
+        return (gating.refusal(candle, outcome.reason_code, outcome.detail),)
     amount = worst_case(order, state.mark, state.multiplier, state.rules.heat)
     if amount is None:
-        return (gating.refusal(state, candle, "no_mark", "no price to value the order with"),)
+        return (gating.refusal(candle, "no_mark", "no price to value the order with"),)
     state.pending[order.id] = Pending(order, candle.opened_at, now_s)
     request = ReserveHeat(
         state.rules.session_id, state.incarnation, order.id, amount, state.rules.group
@@ -80,24 +80,23 @@ def _reduce(
     order: Order,
     free: Quantity,
     candle: Candle,
-    key: str,
     now_s: float,
 ) -> Effects:
     """The order is an exit: a market one is driven to its end, a resting one is sent as it is."""
     if order.type is OrderType.MARKET:
         target = Quantity(abs(state.broker.broker_qty) - order.qty)
         audit = _audit(candle, order.reason, ())
-        return (audit, *leaving.close(state, target, order.reason, key, now_s))
+        return (audit, *leaving.close(state, target, order.reason, now_s))
     stop = state.protective()
     if stop is not None and state.rules.capabilities.reserves_shares:
         detail = f"the resting stop {stop.order.id} holds the shares; exit with ctx.exit"
-        return (gating.refusal(state, candle, "stop_holds_shares", detail),)
+        return (gating.refusal(candle, "stop_holds_shares", detail),)
     if order.qty > free:
         detail = f"{order.qty} asked, {free} not yet under another exit"
-        return (gating.refusal(state, candle, "not_reducible", detail),)
+        return (gating.refusal(candle, "not_reducible", detail),)
     outcome = _clear(state, order, None, now_s)
     if isinstance(outcome, Refused):
-        return (gating.refusal(state, candle, outcome.reason_code, outcome.detail),)
+        return (gating.refusal(candle, outcome.reason_code, outcome.detail),)
     return (_audit(candle, order.reason, (order.id,)), *gating.record(state, outcome, now_s))
 
 
@@ -190,5 +189,5 @@ def _refused(state: SessionState, waiting: Pending, why: Refused) -> Effects:
     )
 
 
-def _audit(candle: Candle, reason: str, ids: tuple[str, ...]) -> AuditDecision:
-    return AuditDecision(candle, candle.opened_at, "submit_order", reason, "", ids)  # type: ignore[arg-type]
+def _audit(candle: Candle, reason: str, ids: tuple[ClientOrderId, ...]) -> AuditDecision:
+    return AuditDecision(candle, candle.opened_at, "submit_order", reason, "", ids)

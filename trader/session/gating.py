@@ -56,9 +56,8 @@ def why_not_now(state: SessionState, working: WorkingOrder, now_s: float) -> Ref
     return Refused("not_reducible", f"{working.leaves_qty} of {held}, {free} of it free")
 
 
-def refusal(state: SessionState, candle: Candle, code: str, detail: str) -> AuditDecision:
+def refusal(candle: Candle, code: str, detail: str) -> AuditDecision:
     """A decision that is not carried out, with the reason: a row, not a shrug."""
-    del state
     return AuditDecision(candle, candle.opened_at, "refused", detail, code, ())
 
 

@@ -6,13 +6,12 @@ nothing here is ever refused for heat, freshness or state: the position itself i
 """
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 from trader.exits.engine import first_exit
 from trader.exits.stop_loss import StopLoss
-from trader.ids import CauseKind, client_order_id, instant_key, position_key
+from trader.ids import CauseKind, client_order_id, position_key
 from trader.market.events import PriceMoved
-from trader.money import Price, Quantity, plain
+from trader.money import NO_QTY, Price, Quantity, plain
 from trader.orders.order import (
     Order,
     OrderType,
@@ -57,33 +56,23 @@ def price_moved(state: SessionState, event: PriceMoved, now_s: float) -> Effects
     )
     if signal is None:
         return NOTHING
-    key = instant_key(event.happened_at)
     notice = Notice(Severity.WARNING, "engine_stop", f"{signal.reason}; no stop rests at the venue")
-    zero = Quantity(Decimal(0))
-    effects = close(state, zero, signal.reason, key, now_s, CauseKind.PRICE)
+    effects = close(state, NO_QTY, signal.reason, now_s)
     return (notice, *effects, *settle(state, now_s))
 
 
 def close_requested(state: SessionState, event: CloseRequested, now_s: float) -> Effects:
     """The operator closes: from the broker's truth, asked for afresh, in every state."""
-    zero = Quantity(Decimal(0))
-    effects = close(state, zero, event.reason, event.command_id, now_s, CauseKind.COMMAND)
+    effects = close(state, NO_QTY, event.reason, now_s)
     return (*effects, *asking.ask_all(state, now_s))
 
 
-def close(
-    state: SessionState,
-    target_qty: Quantity,
-    reason: str,
-    key: str,
-    now_s: float,
-    kind: CauseKind = CauseKind.CANDLE,
-) -> Effects:
+def close(state: SessionState, target_qty: Quantity, reason: str, now_s: float) -> Effects:
     """From now on drive the position down to `target_qty` (unsigned)."""
     current = state.closing
     if current is not None and current.target_qty <= target_qty:
         return NOTHING
-    state.closing = Closing(target_qty, reason, kind, key, now_s)
+    state.closing = Closing(target_qty, reason, now_s)
     state.pending.clear()
     state.retry_exit_s = 0.0
     state.owe(now_s + 1.0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from trader.ids import CauseKind, ClientOrderId
+from trader.ids import ClientOrderId
 from trader.market.candle import Candle
 from trader.market.series import SeriesCursor
 from trader.money import Price, Quantity
@@ -46,8 +46,6 @@ class Closing:
 
     target_qty: Quantity
     reason: str
-    cause_kind: CauseKind
-    cause_key: str
     since_s: float
 
 
