@@ -21,7 +21,7 @@ from trader.session.state import SessionState
 
 
 def closed(state: SessionState, event: CandleClosed) -> Effects:
-    """A final bar. Only a new one, in time, with a strategy that is warm, is decided upon."""
+    """A final bar. Only a new one, in time and as first closed, goes to a warm strategy."""
     cursor = state.cursor
     if cursor is None:
         return NOTHING  # warming up: the stitched series will hold it
@@ -29,7 +29,8 @@ def closed(state: SessionState, event: CandleClosed) -> Effects:
     taken = cursor.take(candle, event.previous_at)
     match taken:
         case New():
-            if state.is_strategy_ready and not event.is_late and not state.is_exits_only:
+            is_in_time = not event.is_late and not candle.revision
+            if is_in_time and state.is_strategy_ready and not state.is_exits_only:
                 state.asked_candle = candle
                 return (AskStrategy(candle, state.view or view_of(state), state.rebuild),)
             return _undecided(state, event)
@@ -47,15 +48,17 @@ def closed(state: SessionState, event: CandleClosed) -> Effects:
 
 
 def _undecided(state: SessionState, event: CandleClosed) -> Effects:
+    candle = event.candle
     if state.is_exits_only:
         why = "exits_only"
     elif event.is_late:
         why = "bar_late"
+    elif candle.revision:
+        why = "bar_replaced"  # we never saw it as it first closed
     else:
         why = "strategy_warming_up"
-    candle = event.candle
     audit = AuditDecision(candle, candle.opened_at, "nothing", why.replace("_", " "), why, ())
-    return (audit, *rebuild(state)) if event.is_late else (audit,)
+    return (audit, *rebuild(state)) if state.is_strategy_ready else (audit,)
 
 
 def _odd(code: str, state: SessionState, candle: Candle) -> Notice:
