@@ -186,6 +186,7 @@ def record(
     moved = move(state, target, happening, name, detail=change.reason)
     if isinstance(change, Replace):
         state.orders[key] = WorkingOrder(change.successor, is_exit=target.is_exit, decided_s=now_s)
+        refresh_view(state)
     return (effect, *moved)
 
 
@@ -327,13 +328,18 @@ def replaced(state: SessionState, working: WorkingOrder, report: OrderReport) ->
     """The venue says that a successor took over: it has the successor's id."""
     if report.replaced_by is not None and state.find("", report.replaced_by) is not None:
         return NOTHING  # told before
-    for each in (*state.orders.values(), *state.ended.values()):
-        if each.order.replaces == working.order.id and each.broker_order_id is None:
-            state.revive(each)
-            each.broker_order_id = report.replaced_by
-            settle_doubt(state, each)
-            return move(state, each, Happening.ACCEPTED, "order_accepted")
-    return NOTHING
+    known = (*state.orders.values(), *state.ended.values())
+    nameless = [w for w in known if w.order.replaces == working.order.id and not w.broker_order_id]
+    could_be = [w for w in nameless if w.is_open] or nameless
+    if len(could_be) != 1:
+        return tuple(
+            Find(w.order.id) for w in could_be
+        )  # which of them it is, only the venue knows
+    (successor,) = could_be
+    state.revive(successor)
+    successor.broker_order_id = report.replaced_by
+    settle_doubt(state, successor)
+    return move(state, successor, Happening.ACCEPTED, "order_accepted")
 
 
 def _audit(candle: Candle, action: str, reason: str) -> AuditDecision:

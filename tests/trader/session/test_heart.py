@@ -605,3 +605,26 @@ def test_whoever_sees_the_same_position_makes_the_same_exit(world: World) -> Non
         each.wait(5)
 
     assert list(world.rows)[-1:] == list(twin.rows)
+
+
+def test_of_two_requests_to_replace_an_order_only_the_venue_says_which_one_took(
+    world: World,
+) -> None:
+    world.bar(LIMIT)
+    (order_id,) = world.rows
+
+    def raised_to(price: int) -> ModifyOrders:
+        return ModifyOrders((ModifyOrder(ClientOrderId(order_id), price=Decimal(price)),), "up")
+
+    world.lose = {"change request"}
+    world.bar(raised_to(96))
+    world.bar(CancelOrders((), "enough"))
+    world.wait(5)  # the cancel was lost too, and the replace may still come
+    world.lose = {"change ack"}
+    world.bar(raised_to(97))
+    world.wait(2)
+
+    (at_venue,) = world.working()
+    assert at_venue.order.price == 97
+    by_price = {each.order.price: each.status for each in world.state.open_orders()}
+    assert by_price == {96: Status.UNKNOWN, 97: Status.ACCEPTED}
