@@ -25,12 +25,14 @@ from actors.sessions import guardian_name
 from adapters.folders import folders
 from trader.config import Settings
 from trader.ids import SessionId, instrument_id
+from trader.orders.order import Status
 from trader.session.state import SessionState
 
 ACCOUNT = "demo"
 SYMBOLS = ("AAPL", "IBM", "MSFT")
 IN_FLIGHT_BOUND_S = 3.0  # longer than any delay that is staged
 LOOK_S = 0.05
+UNDER_WAY = (Status.UNKNOWN, Status.PENDING_CANCEL, Status.PENDING_UPDATE)
 ASK_S = 2.0
 STRATEGIES = Path(__file__).with_name("stage_strategies.py")
 
@@ -116,14 +118,18 @@ class HouseStage:
             connection.terminate()
 
     async def disagreements(self) -> tuple[Violation, ...]:
-        """Where venue, memory and database differ now; empty when their books agree."""
+        """Where venue, memory and database differ now, and what nobody knows yet; empty at last."""
         memory = {
             str(view.instrument): view.memory_qty
             for view in await self.desk.positions()
             if view.memory_qty is not None
         }
         books = await self.books()
-        return judge(await self.truth(), books, memory)
+        under_way = tuple(row.id for row in books.orders if row.status in UNDER_WAY)
+        found = judge(await self.truth(), books, memory)
+        if under_way:
+            found += (Violation("I3 none lost", "nobody looks after it", under_way),)
+        return found
 
     async def agreed(self, within_s: float) -> None:
         """Wait until the books agree. Raises AssertionError, which says what differs."""
