@@ -145,12 +145,12 @@ def test_an_older_snapshot_does_not_replace_a_newer_one() -> None:
         pytest.param(10, Side.SELL, 4, 6, id="a sale since makes it smaller"),
         pytest.param(10, Side.BUY, 4, 10, id="a purchase since is not yet the broker's word"),
         pytest.param(10, Side.SELL, 10, 0, id="sold out"),
-        pytest.param(10, Side.SELL, 12, 0, id="signs differ, so nothing is certain"),
+        pytest.param(10, Side.SELL, 12, 0, id="more than sold out, so nothing is certain"),
         pytest.param(-10, Side.BUY, 4, -6, id="a short that was partly bought back"),
         pytest.param(0, Side.BUY, 4, 0, id="flat until the broker says otherwise"),
     ],
 )
-def test_the_smaller_of_snapshot_and_snapshot_with_fills_counts(
+def test_what_is_left_of_the_snapshot_after_a_fill_counts(
     snapshot: int, side: Side, size: int, expected: int
 ) -> None:
     view = BrokerView()
@@ -159,6 +159,16 @@ def test_the_smaller_of_snapshot_and_snapshot_with_fills_counts(
     view.fold_fill(side, qty(size))
 
     assert view.broker_qty == expected
+
+
+def test_a_purchase_told_late_does_not_make_up_for_a_sale() -> None:
+    view = BrokerView()
+    view.take_snapshot(a_snapshot(27), None)  # the purchase of the last 2 is in it already
+
+    view.fold_fill(Side.BUY, qty(2))
+    view.fold_fill(Side.SELL, qty(27))
+
+    assert view.broker_qty == 0
 
 
 def test_a_new_snapshot_starts_counting_fills_again() -> None:
@@ -220,6 +230,7 @@ class ExitsNeverOvershoot(RuleBasedStateMachine):
         self.at_venue: dict[int, int] = {}  # exit -> what it may still fill
         self.filled: dict[int, int] = {}  # exit -> what it has filled
         self.untold: list[tuple[int, int]] = []  # fills that we have not heard of
+        self.untold_entries: list[int] = []  # likewise
         self.orders: list[WorkingOrder] = []
         self.view = BrokerView()
         self.now_s = 0.0
@@ -256,6 +267,18 @@ class ExitsNeverOvershoot(RuleBasedStateMachine):
         order.applied_qty = Quantity(order.applied_qty + size)
         order.cum_qty = Quantity(max(order.cum_qty, order.applied_qty))
         self.view.fold_fill(Side.SELL, qty(size))
+        self.newest_fill_s = self.tick()
+
+    @rule(size=st.integers(1, 60))
+    def fill_an_entry(self, size: int) -> None:
+        self.truth += size
+        self.untold_entries.append(size)
+
+    @precondition(lambda self: self.untold_entries)
+    @rule(data=st.data())
+    def hear_of_an_entry(self, data: st.DataObject) -> None:
+        place = data.draw(st.integers(0, len(self.untold_entries) - 1))
+        self.view.fold_fill(Side.BUY, qty(self.untold_entries.pop(place)))
         self.newest_fill_s = self.tick()
 
     @precondition(lambda self: self.orders)

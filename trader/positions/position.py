@@ -75,12 +75,11 @@ def nearer_stop(sign: int, stop: Price, other: Price | None) -> Price:
 
 @dataclass(slots=True)
 class BrokerView:
-    """The broker's position: its last accepted snapshot, and the fills folded since."""
+    """The broker's position: its last accepted snapshot, less what fills told since have taken."""
 
     snapshot_qty: Quantity | None = None  # None: the broker has not spoken
     asked_s: float | None = None  # host seconds of the snapshot's question
-    since_qty: Quantity = NO_QTY  # signed sum of the fills folded after it
-    broker_qty: Quantity = NO_QTY  # what certainly can be reduced; `_judge` keeps it
+    broker_qty: Quantity = NO_QTY  # signed: what certainly can be reduced
 
     def take_snapshot(self, report: PositionReported, newest_fill_seen_s: float | None) -> bool:
         """Whether the report is taken. One asked for before our newest fill, or before the
@@ -89,27 +88,19 @@ class BrokerView:
             return False
         if self.asked_s is not None and report.asked_s < self.asked_s:
             return False
-        self.snapshot_qty = report.qty
+        self.snapshot_qty = self.broker_qty = report.qty
         self.asked_s = report.asked_s
-        self.since_qty = NO_QTY
-        self._judge()
         return True
 
     def fold_fill(self, side: Side, qty: Quantity) -> None:
-        """An execution after the snapshot."""
-        self.since_qty = Quantity(self.since_qty + side.sign * qty)
-        self._judge()
+        """An execution told after the snapshot; whether it lies inside it nobody knows.
 
-    def _judge(self) -> None:
-        """The smaller in size of the snapshot and the snapshot with its fills; 0 where their signs
-        differ, and before the broker has spoken."""
-        if self.snapshot_qty is None:
-            return
-        folded = Quantity(self.snapshot_qty + self.since_qty)
-        if self.snapshot_qty * folded <= 0:
-            self.broker_qty = NO_QTY
-        else:
-            self.broker_qty = min(self.snapshot_qty, folded, key=abs)
+        So one that adds counts nothing, and one that reduces counts wholly: what is left is there
+        in any case. A sum of both would take an addition for new that the snapshot had already.
+        """
+        if side.sign * self.broker_qty < 0:
+            left = max(abs(self.broker_qty) - qty, NO_QTY)
+            self.broker_qty = Quantity(-side.sign * left) if left else NO_QTY
 
 
 def reducible(broker_qty: Quantity, working: Iterable[WorkingOrder]) -> Quantity:

@@ -849,9 +849,9 @@ class Storm:
         exits = [e for e in self.open_at_venue() if e.order.purpose is Purpose.EXIT]
         if state.stop_price is None or exits:
             return
-        entries = [e for e in self.open_at_venue() if e.order.side.sign * self.position > 0]
-        if self.refuses_wash_trades and entries:
-            return  # the engine judges it until the opposite order has ended
+        entries = [e for e in self.open_at_venue() if e.order.purpose is Purpose.ENTRY]
+        if entries and (self.refuses_wash_trades or self.reserves_shares):
+            return  # the venue refuses a stop beside them; until they end the engine judges it
         assert [(e.leaves, e.order.stop_price) for e in stops] == [
             (abs(self.position), state.stop_price)
         ], f"{self.position} at stop {state.stop_price} covered by {stops}"
