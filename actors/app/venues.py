@@ -150,6 +150,7 @@ def login_of(
             data_url=sandbox.url,
             data_stream_url=sandbox.data_stream_url,
             requests_per_minute=settings.sandbox.requests_per_minute_max,
+            in_flight_bound_s=account.in_flight_bound_s,
         )
     return AlpacaSettings(
         account_id=account_id,
