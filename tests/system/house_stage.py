@@ -129,6 +129,11 @@ class HouseStage:
         found = judge(await self.truth(), books, memory)
         if under_way:
             found += (Violation("I3 none lost", "nobody looks after it", under_way),)
+        for session_id in self.session_ids:
+            state = await self.state(session_id)
+            if not state.is_ready:
+                text = f"{session_id}: position {state.positions_ok_s}, orders {state.orders_ok_s}"
+                found += (Violation("I15 reconcile", text, tuple(state.doubted)),)
         return found
 
     async def agreed(self, within_s: float) -> None:
