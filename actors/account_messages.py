@@ -56,6 +56,14 @@ class FindOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetOrder:
+    """Nothing of it can reach the position any more: the last gate counts it no longer."""
+
+    instrument: InstrumentId
+    order_id: ClientOrderId
+
+
+@dataclass(frozen=True, slots=True)
 class QueryPosition:
     """PositionReported or QueryFailed."""
 

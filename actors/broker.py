@@ -21,6 +21,7 @@ from actors.account_messages import (
     EquityAsked,
     EquityReported,
     FindOrder,
+    ForgetOrder,
     QueryOrders,
     QueryPosition,
     ReadExecutions,
@@ -52,6 +53,7 @@ from trader.accounts.events import (
     StreamLost,
 )
 from trader.ids import AccountId, SessionId
+from trader.money import NO_QTY
 from trader.orders.events import OrderFilled, OrderReported, QueryFailed
 from trader.ports import Account, AccountEvent, Ledger, NotSent
 from trader.records import BalanceEntry, CursorEntry, Fence, HeldByAnother, Lease
@@ -97,6 +99,7 @@ AccountMessage = (
     SubmitOrder
     | SubmitRequest
     | FindOrder
+    | ForgetOrder
     | QueryPosition
     | QueryOrders
     | ReadExecutions
@@ -204,6 +207,8 @@ class AccountManager(Actor):
                 self._out.request(message)
             case FindOrder():
                 self._questions.find(message)
+            case ForgetOrder():
+                self._book.gate.over(message.instrument, message.order_id, NO_QTY)
             case QueryPosition():
                 self._questions.position(message)
             case QueryOrders():

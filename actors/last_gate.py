@@ -15,6 +15,7 @@ from trader.ports import NotSent
 from trader.positions.events import PositionReported
 from trader.positions.position import BrokerView
 
+EXITS_KEPT_MAX = 1_000  # of one instrument
 SENT_KEPT_MAX = 100_000  # ids remembered; older ones are refused by the venue itself
 
 EntryBar = Callable[[], NotSent | None]
@@ -23,10 +24,15 @@ EntryBar = Callable[[], NotSent | None]
 
 @dataclass(slots=True)
 class Exit:
-    """An exit that left: what of it has not reached the position yet."""
+    """An exit that left. One that is over is remembered, so that a resend does not count anew."""
 
     qty: Quantity
     applied: Quantity
+
+    @property
+    def left(self) -> Quantity:
+        """What of it has not reached the position yet."""
+        return Quantity(max(self.qty - self.applied, NO_QTY))
 
 
 @dataclass(slots=True)
@@ -117,12 +123,16 @@ class LastGate:
     def _reduce(self, order: Order) -> NotSent | None:
         """Count the exit, unless it would take what others take already."""
         book = self._book(order.instrument)
-        book.exits = {i: e for i, e in book.exits.items() if e.qty > e.applied}
-        others = sum((e.qty - e.applied for i, e in book.exits.items() if i != order.id), ZERO)
+        ours = book.exits.get(order.id)
+        if ours is not None and not ours.left:
+            return NotSent("already_over", f"{order.id} was sent, and is over")
+        others = sum((each.left for i, each in book.exits.items() if i != order.id), ZERO)
         free = abs(book.broker.broker_qty) - others
         if book.broker.snapshot_qty is not None and order.qty > free:
             return NotSent("not_reducible", f"{order.qty} of {free} left to reduce")
         book.exits.setdefault(order.id, Exit(order.qty, NO_QTY))
+        if len(book.exits) > EXITS_KEPT_MAX:
+            book.exits = {i: each for i, each in book.exits.items() if each.left}
         return None
 
     def _remember(self, order_id: ClientOrderId, attempt: int) -> None:

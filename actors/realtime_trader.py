@@ -16,6 +16,7 @@ from typing import assert_never
 from actors.account_messages import (
     AttachSession,
     FindOrder,
+    ForgetOrder,
     QueryOrders,
     QueryPosition,
     ReadExecutions,
@@ -272,6 +273,8 @@ class RealtimeTrader(Actor):
                 self._to.journal.tell(KeepEntry(effect.entry))
             case wanted.Find():
                 self._to.broker.tell(FindOrder(effect.order_id, self.address))
+            case wanted.Forget():
+                self._to.broker.tell(ForgetOrder(self._rules.instrument.id, effect.order_id))
             case wanted.AskPosition():
                 self._to.broker.tell(QueryPosition(self._rules.instrument.id, self.address))
             case wanted.AskOrders():

@@ -57,6 +57,22 @@ def test_a_row_leaves_once(gate: LastGate) -> None:
     assert ask(gate, an_order(), attempt=2) == ""
 
 
+def test_an_exit_that_is_over_is_not_counted_anew_by_its_resend(gate: LastGate) -> None:
+    assert ask(gate, an_exit(size=4)) == ""
+    gate.filled(a_fill(an_exit(size=4), 4))
+
+    assert ask(gate, an_exit(size=4), attempt=2) == "already_over"
+    assert ask(gate, an_exit(size=6, order_id="t1next")) == ""
+
+
+def test_an_exit_that_never_arrived_is_forgotten(gate: LastGate) -> None:
+    assert ask(gate, an_exit(size=10)) == ""
+    assert ask(gate, an_exit(size=10, order_id="t1next")) == "not_reducible"
+    gate.over(AAPL.id, "t1exit", qty(0))
+
+    assert ask(gate, an_exit(size=10, order_id="t1next")) == ""
+
+
 def test_what_waited_too_long_does_not_leave_exits_included(gate: LastGate, clock: Clock) -> None:
     clock.now_s = 110.1
 

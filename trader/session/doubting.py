@@ -10,6 +10,7 @@ from trader.session.effects import (
     NOTHING,
     Effects,
     Find,
+    Forget,
     Notice,
     Severity,
 )
@@ -63,6 +64,6 @@ def absent(state: SessionState, event: OrderAbsent, now_s: float) -> Effects:
             detail=f"absent {working.absences} times",
         )
         refresh_view(state)
-        return (*effects, *heat_report(state, now_s))
+        return (*effects, Forget(working.order.id), *heat_report(state, now_s))
     probe_later(state, working, now_s)
     return resend(state, working, now_s)

@@ -112,6 +112,13 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """Nothing of that order can reach the position any more: the last gate counts it no longer."""
+
+    order_id: ClientOrderId
+
+
+@dataclass(frozen=True, slots=True)
 class AskPosition:
     """Ask the broker for the position. Answer: PositionReported or QueryFailed."""
 
@@ -170,6 +177,7 @@ Effect = (
     | SubmitChange
     | Keep
     | Find
+    | Forget
     | AskPosition
     | AskOrders
     | AskExecutions

@@ -9,7 +9,7 @@ from trader.orders.events import (
     RecordRefused,
 )
 from trader.orders.lifecycle import Happening
-from trader.orders.order import Status
+from trader.orders.order import Order, Purpose, Status
 from trader.orders.working import WorkingOrder
 from trader.session import changing, gating
 from trader.session.effects import (
@@ -32,7 +32,7 @@ def recorded(state: SessionState, event: OrderRecorded, now_s: float) -> Effects
     order = event.order.item
     working = state.orders.get(order.id)
     if state.recording.pop(order.id, None) is None or working is None:
-        return NOTHING  # answered before: by the spool, or by an earlier try
+        return _not_awaited(state, order, now_s)
     state.proofs[order.id] = event.order
     if working.status is not Status.PENDING_RECORD:
         return resend(state, working, now_s)  # loaded: now it has its proof again
@@ -46,6 +46,16 @@ def recorded(state: SessionState, event: OrderRecorded, now_s: float) -> Effects
         denied = _deny(state, working, refused.reason_code, refused.detail, now_s)
         return denied if working.is_exit else (Release(order.id), *denied)
     return (*durability(event.order), *submit(state, working, event.order, now_s))
+
+
+def _not_awaited(state: SessionState, order: Order, now_s: float) -> Effects:
+    """Answered before: by the spool, or by an earlier try. If that one refused, its row ends."""
+    if state.find(order.id, "") is not None or order.incarnation != state.incarnation:
+        return NOTHING
+    is_exit = order.purpose is not Purpose.ENTRY
+    working = WorkingOrder(order, is_exit=is_exit, status=Status.INITIALIZED)
+    state.orders[order.id] = working
+    return _deny(state, working, "not_recorded_in_time", "it had been refused", now_s)
 
 
 def record_refused(state: SessionState, event: RecordRefused, now_s: float) -> Effects:

@@ -21,6 +21,7 @@ from trader.session.effects import (
     AskExecutions,
     Effects,
     Find,
+    Forget,
     Keep,
     Notice,
     Severity,
@@ -117,12 +118,16 @@ def _adjust(state: SessionState, event: PositionReported, verdict: Adjust, now_s
         f"database {'?' if event.database_qty is None else plain(event.database_qty)}: "
         f"{verdict.cause}; the broker wins"
     )
+    effects: Effects = NOTHING
     for working in state.orders.values():
         if working.cum_qty > working.applied_qty:
             working.applied_qty = working.cum_qty  # its missed fills are inside this adjustment
+            if working.is_exit and not working.is_open:
+                effects += (Forget(working.order.id),)
     refresh_view(state)
     notice = Notice(Severity.CRITICAL, "position_adjusted", text)
-    return (Keep(entry), notice, *_reconciled(state, now_s), *heat_report(state, now_s))
+    effects += (Keep(entry), notice)
+    return (*effects, *_reconciled(state, now_s), *heat_report(state, now_s))
 
 
 def orders_reported(state: SessionState, event: OpenOrdersReported, now_s: float) -> Effects:

@@ -278,6 +278,8 @@ class Storm:
                 self.notices.append(effect)
             case fx.ReportHeat():
                 self.last_report = effect
+            case fx.Forget():
+                self.gate.over(AAPL.id, effect.order_id, NO_QTY)
             case fx.AuditNothing() | fx.AuditDecision() | fx.Release():
                 pass
             case _:
@@ -508,6 +510,8 @@ class Storm:
         if not each.status.is_terminal:
             each.status = Status.FILLED if each.cum >= each.qty else Status.PARTIALLY_FILLED
         self.position += each.order.side.sign * size
+        if each.order.purpose is Purpose.ENTRY and each.order.side.sign * before < 0:
+            self.is_excused = True  # a flip: what rested over the old position meets the new one
         if each.order.purpose is not Purpose.ENTRY and not self.is_excused:
             is_less = before * self.position >= 0 and abs(self.position) < abs(before)
             assert is_less, f"our exit took {before} to {self.position}"

@@ -5,12 +5,27 @@ from decimal import Decimal
 import pytest
 
 from tests.trader.order_parts import AAPL, SESSION, qty
-from tests.trader.session.session_world import START, World, buy, foreign, leave, replace
+from tests.trader.session.session_world import (
+    ABLE,
+    RULES,
+    START,
+    World,
+    buy,
+    foreign,
+    leave,
+    replace,
+)
 from trader.ids import ClientOrderId
 from trader.market.events import FeedStale
-from trader.orders.events import OpenOrdersReported, OrderFilled, OrderReported
+from trader.orders.events import (
+    OpenOrdersReported,
+    OrderFilled,
+    OrderRecorded,
+    OrderReported,
+    RecordRefused,
+)
 from trader.orders.order import OrderType, Purpose, Side, Status
-from trader.proofs import Durability
+from trader.proofs import Durability, Recorded
 from trader.records import (
     AdjustmentEntry,
     DecisionEntry,
@@ -20,7 +35,14 @@ from trader.records import (
     StoredOrder,
 )
 from trader.risk.heat import HeatLevel
-from trader.session.effects import AuditDecision, AuditNothing, Find, ReportHeat, Submit
+from trader.session.effects import (
+    AuditDecision,
+    AuditNothing,
+    Find,
+    Forget,
+    ReportHeat,
+    Submit,
+)
 from trader.session.events import (
     ClockSuspected,
     CloseRequested,
@@ -628,3 +650,34 @@ def test_of_two_requests_to_replace_an_order_only_the_venue_says_which_one_took(
     assert at_venue.order.price == 97
     by_price = {each.order.price: each.status for each in world.state.open_orders()}
     assert by_price == {96: Status.UNKNOWN, 97: Status.ACCEPTED}
+
+
+def test_the_last_gate_hears_of_an_exit_that_never_arrived() -> None:
+    once_only = replace(ABLE, resend_safe=False)
+    world = World(rules=replace(RULES, capabilities=once_only)).start()
+    world.bar(buy(10))
+    world.wait(1)
+    world.lose = {"request"}
+    world.bar(leave())
+    world.lose = set()
+    assert world.position == 10
+    world.wait(160)  # past the in-flight bound nothing can come of it: another one may leave
+
+    assert [each for each in world.done if isinstance(each, Forget)] == [
+        Forget(next(order.id for order in world.rows.values() if order.purpose is Purpose.EXIT))
+    ]
+    assert world.position == 0
+
+
+def test_a_row_that_was_refused_and_came_after_all_is_ended(world: World) -> None:
+    world.lose = {"record answer"}
+    world.bar(buy(10))
+    (order,) = world.rows.values()
+    world.tell(RecordRefused(order.id, "store_down"))
+    world.lose = set()
+    world.tell(OrderRecorded(Recorded(order, START)))
+
+    assert world.arrivals == []
+    (entry,) = world.kept(ProgressEntry)
+    assert isinstance(entry, ProgressEntry)
+    assert entry.status is Status.DENIED
