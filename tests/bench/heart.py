@@ -133,7 +133,7 @@ class Venue:
                 yield OrderAccepted(order.id, broker_id)
                 yield OrderFilled(
                     Fill(order.id, ACCOUNT, AAPL.id, order.id, broker_id, order.side, order.qty,
-                         self.close, order.qty, START, START)
+                         self.close, order.qty, self.at, self.at)
                 )  # fmt: skip
                 self.now_s += 0.001
                 yield self._position()
