@@ -19,7 +19,7 @@ from actors.realtime_trader import name_of as trader_name
 from actors.runtime import State
 from trader.ids import AccountId, SessionId
 
-CHAOS_S = 6.0
+CHAOS_S = 5.0
 AGREE_S = 20.0  # lost acks, a second look before each adjustment, an exit's retries
 SESSIONS = {
     "aapl": {"symbol": "AAPL", "strategy": "Restless"},

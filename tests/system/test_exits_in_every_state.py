@@ -37,6 +37,7 @@ async def _blocked(stage: HouseStage) -> None:
     """Somebody buys far too much of something else."""
     position = {"symbol": "IBM", "qty": 900}
     await stage.control.ask("POST", "/operator/position", position)
+    await stage.desk.reconcile()
 
     async def is_blocked() -> bool:
         return (await stage.state(AAPL)).heat_level is HeatLevel.BLOCK
