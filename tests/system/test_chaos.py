@@ -121,7 +121,10 @@ async def test_after_any_chaos_venue_database_and_memory_agree(tmp_path: Path, s
 
         truth = await stage.truth()
         assert len(truth.orders) >= 10, f"too little was traded to prove anything\n{story}"
-        standing = {name: stage.standing(name) for name in ACTORS}
-        assert set(standing.values()) == {State.RUNNING}, f"{standing}\n{story}"
+        try:
+            await until(lambda: all(stage.standing(name) is State.RUNNING for name in ACTORS))
+        except TimeoutError:
+            standing = {name: stage.standing(name) for name in ACTORS}
+            raise AssertionError(f"{standing}\n{story}") from None
         for session_id in SESSIONS:
             assert not (await stage.state(session_id)).is_exits_only, f"{session_id}\n{story}"
