@@ -18,6 +18,7 @@ class WorkingOrder:
     broker_order_id: BrokerOrderId | None = None
     cum_qty: Quantity = NO_QTY  # the venue's word; never shrinks
     applied_qty: Quantity = NO_QTY  # the sum of its fills that our position has taken in
+    assumed_qty: Quantity = NO_QTY  # of it, without their executions: a reconcile took them in
     avg_px: Price | None = None
     reason_code: str = ""
     before_pending: Status = Status.ACCEPTED  # at the last request to cancel or replace

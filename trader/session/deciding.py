@@ -88,7 +88,7 @@ def _reduce(
         audit = _audit(candle, order.reason, ())
         return (audit, *leaving.close(state, target, order.reason, now_s))
     stop = state.protective()
-    if stop is not None and state.rules.capabilities.reserves_shares:
+    if stop is not None:  # both could fill, whether the venue reserves the shares or not
         detail = f"the resting stop {stop.order.id} holds the shares; exit with ctx.exit"
         return (gating.refusal(candle, "stop_holds_shares", detail),)
     if order.qty > free:

@@ -56,7 +56,7 @@ def _take(state: SessionState, stored: StoredOrder, event: SessionLoaded, now_s:
     if stored.status.is_terminal:
         return ()
     working.sent_s = now_s - age_s
-    state.attempts[order.id] = 1
+    state.attempts[order.id] = 2  # perhaps: so that no single refusal ends it
     if stored.status in (*NEVER_SENT, Status.UNKNOWN):
         state.doubted.add(order.id)
         effects = doubt(state, working, "the daemon was restarted", now_s)

@@ -16,6 +16,7 @@ from trader.session.effects import (
     NOTHING,
     Effects,
     Find,
+    Forget,
     Notice,
     RecordChange,
     Release,
@@ -38,7 +39,7 @@ def recorded(state: SessionState, event: OrderRecorded, now_s: float) -> Effects
         return resend(state, working, now_s)  # loaded: now it has its proof again
     working.status = Status.INITIALIZED  # the journal wrote this event with the row itself
     if event.was_stored and order.incarnation != state.incarnation:
-        state.attempts[order.id] = 1  # a predecessor may have sent it
+        state.attempts[order.id] = 2  # a predecessor may have sent it, and more than once
         doubted = doubt(state, working, "its row stood there already", now_s)
         return (*doubted, Find(order.id))
     refused = gating.why_not_now(state, working, now_s)
@@ -151,4 +152,5 @@ def _after_refusal(state: SessionState, working: WorkingOrder, why: str, now_s: 
         if state.failed_exits >= 3:
             severity = Severity.CRITICAL
     text = f"{order.purpose} {order.side} {order.qty} {order.instrument} ({order.id}): {why}"
-    return (Notice(severity, "order_refused", text), *heat_report(state, now_s))
+    effects = (Notice(severity, "order_refused", text), *heat_report(state, now_s))
+    return (Forget(order.id), *effects) if working.is_exit else effects

@@ -45,6 +45,9 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
     state.executions.add(fill.execution_id)
     state.executions.add(same)
     working = state.find(fill.client_order_id, fill.broker_order_id)
+    if working is not None and working.assumed_qty >= fill.qty:
+        working.assumed_qty = Quantity(working.assumed_qty - fill.qty)
+        return (_row(state, fill, working),)  # a reconcile took it in before it was shown
     before = state.position
     state.position = state.position.after(
         fill.side, fill.qty, fill.price, state.multiplier, fill.fee
@@ -53,17 +56,9 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
     state.newest_fill_s = now_s
     if state.mark is None:
         state.mark, state.marked_s = fill.price, now_s
-    entry = FillEntry(
-        fill=fill,
-        order_id=working.order.id if working else None,
-        position_qty=state.position.qty,
-        position_avg_px=state.position.avg_px,
-        realized=state.position.realized,
-        fence=state.fence,
-    )
     if state.position.qty * before.qty <= 0:
         state.stop_price = None  # it covered a position that is over
-    effects: Effects = (Keep(entry),)
+    effects: Effects = (_row(state, fill, working),)
     if working is None:
         text = f"{fill.side} {fill.qty} {fill.instrument} at {fill.price}: not an order of ours"
         effects += (Notice(Severity.CRITICAL, "foreign_fill", text),)
@@ -72,7 +67,7 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
         effects += _fold(state, working, fill)
         if not working.is_exit:
             state.newest_entry_fill_at = fill.happened_at
-            state.stop_price = _stop_after(state, working.order)
+            state.stop_price = stop_after(state, working.order)
     # Stops are sized and exits ended by the broker's word, so it is asked for at once.
     state.position_due_s = min(state.position_due_s, now_s + AFTER_FILL_S)
     state.owe(state.position_due_s)
@@ -82,8 +77,23 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
     return (*effects, *heat_report(state, now_s))
 
 
-def _stop_after(state: SessionState, entry: Order) -> Price | None:
-    """One stop covers the whole position, so what is added brings it nearer, never further away:
+def _row(state: SessionState, fill: Fill, working: WorkingOrder | None) -> Keep:
+    assert state.fence is not None
+    entry = FillEntry(
+        fill=fill,
+        order_id=working.order.id if working else None,
+        position_qty=state.position.qty,
+        position_avg_px=state.position.avg_px,
+        realized=state.position.realized,
+        fence=state.fence,
+    )
+    return Keep(entry)
+
+
+def stop_after(state: SessionState, entry: Order) -> Price | None:
+    """The position's stop once an entry has filled.
+
+    One stop covers the whole position, so what is added brings it nearer, never further away:
     that would risk more than was granted. An entry against the position says nothing of it."""
     stop, known, sign = entry.protective_stop, state.stop_price, entry.side.sign
     if stop is None or sign * state.position.qty <= 0:

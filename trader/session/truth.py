@@ -4,14 +4,16 @@ The trader owns the duty and the verdict: the next run is due a period after the
 and liveness is the age of the last success. A failed question settles nothing.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import assert_never
 
 from trader.ids import instant_key
-from trader.money import plain
+from trader.money import Quantity, plain
 from trader.orders.events import OpenOrdersReported, OrderReported, QueryFailed
 from trader.orders.order import OrderType, Status
 from trader.orders.reconcile import judge_open_orders
+from trader.orders.working import WorkingOrder
 from trader.positions.events import PositionReported
 from trader.positions.reconcile import Adjust, Agree, Wait, judge
 from trader.records import AdjustmentEntry
@@ -30,6 +32,7 @@ from trader.session.moving import kept
 from trader.session.report import heat_report, refresh_view
 from trader.session.state import SessionState
 
+FRESH_S = 10.0  # a market order that takes longer to fill explains no difference
 RECHECK_S = 1.0  # a difference must be seen again, with nothing under way, before it is acted on
 ROW_ON_ITS_WAY_S = 2.0  # progress is gathered and written a moment after it happened
 
@@ -48,32 +51,63 @@ def position_reported(state: SessionState, event: PositionReported, now_s: float
         state.position,
         event.database_qty,
         event,
-        is_in_flight=_is_in_flight(state),
+        is_in_flight=_is_in_flight(state, now_s),
         missed_qty=missing,
     )
     match verdict:
         case Agree():
             state.differing = ""
-            return _reconciled(state, now_s)
+            told = [w for w in state.orders.values() if _is_told(w, event.asked_s)]
+            return (*_assume_filled(told), *_reconciled(state, now_s))
         case Wait():
-            return (AskExecutions(), *_look_again(state, now_s))
+            return _look_into(state, now_s)
         case Adjust():
             seen = f"{event.qty}|{state.position.qty}|{event.database_qty}"
             if state.differing != seen:
                 state.differing = seen
-                return (AskExecutions(), *_look_again(state, now_s))
+                return _look_into(state, now_s)
             state.differing = ""
             return _adjust(state, event, verdict, now_s)
         case _:
             assert_never(verdict)
 
 
-def _is_in_flight(state: SessionState) -> bool:
+def _is_in_flight(state: SessionState, now_s: float) -> bool:
     """Whether an order is so fresh that broker and memory may rightly differ for a moment."""
     return any(
-        w.is_open and w.order.type is OrderType.MARKET and w.unknown_since_s is None
+        w.is_open
+        and w.order.type is OrderType.MARKET
+        and w.unknown_since_s is None
+        and now_s - (w.decided_s if w.sent_s is None else w.sent_s) < FRESH_S
         for w in state.orders.values()
     )
+
+
+def _is_told(working: WorkingOrder, asked_s: float) -> bool:
+    """It ended, which we knew well before the broker was asked: all of its fills are in there."""
+    at_s = working.status_changed_s
+    return not working.is_open and (at_s is None or at_s + RECHECK_S < asked_s)
+
+
+def _assume_filled(told: Iterable[WorkingOrder]) -> Effects:
+    """What these have filled lies inside the position that the broker confirms, though not every
+    execution was shown. One that is shown later is a row and no fill any more."""
+    effects: Effects = NOTHING
+    for working in told:
+        if working.cum_qty > working.applied_qty:
+            working.assumed_qty = Quantity(
+                working.assumed_qty + working.cum_qty - working.applied_qty
+            )
+            working.applied_qty = working.cum_qty
+            if working.is_exit and not working.is_open:
+                effects += (Forget(working.order.id),)
+    return effects
+
+
+def _look_into(state: SessionState, now_s: float) -> Effects:
+    """What may explain a difference: executions we were not shown, orders that have gone on."""
+    finds = tuple(Find(w.order.id) for w in state.open_orders() if w.sent_s is not None)
+    return (AskExecutions(), *finds, *_look_again(state, now_s))
 
 
 def _look_again(state: SessionState, now_s: float) -> Effects:
@@ -113,21 +147,18 @@ def _adjust(state: SessionState, event: PositionReported, verdict: Adjust, now_s
     )
     if verdict.to_qty * before <= 0:
         state.stop_price = None  # it covered a position that is over
+    for working in state.orders.values():
+        if not working.is_exit and working.cum_qty > working.applied_qty:
+            state.stop_price = reporting.stop_after(state, working.order)
     text = (
         f"{state.rules.instrument.id}: broker {plain(verdict.to_qty)}, memory {plain(before)}, "
         f"database {'?' if event.database_qty is None else plain(event.database_qty)}: "
         f"{verdict.cause}; the broker wins"
     )
-    effects: Effects = NOTHING
-    for working in state.orders.values():
-        if working.cum_qty > working.applied_qty:
-            working.applied_qty = working.cum_qty  # its missed fills are inside this adjustment
-            if working.is_exit and not working.is_open:
-                effects += (Forget(working.order.id),)
+    assumed = _assume_filled(state.orders.values())
     refresh_view(state)
     notice = Notice(Severity.CRITICAL, "position_adjusted", text)
-    effects += (Keep(entry), notice)
-    return (*effects, *_reconciled(state, now_s), *heat_report(state, now_s))
+    return (*assumed, Keep(entry), notice, *_reconciled(state, now_s), *heat_report(state, now_s))
 
 
 def orders_reported(state: SessionState, event: OpenOrdersReported, now_s: float) -> Effects:

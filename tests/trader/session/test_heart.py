@@ -36,6 +36,7 @@ from trader.records import (
 )
 from trader.risk.heat import HeatLevel
 from trader.session.effects import (
+    AskPosition,
     AuditDecision,
     AuditNothing,
     Find,
@@ -681,3 +682,40 @@ def test_a_row_that_was_refused_and_came_after_all_is_ended(world: World) -> Non
     (entry,) = world.kept(ProgressEntry)
     assert isinstance(entry, ProgressEntry)
     assert entry.status is Status.DENIED
+
+
+def _a_fill_that_nobody_is_shown(world: World) -> None:
+    world.lose = {"AskExecutions"}
+    world.hold_fills = True
+    world.bar(buy(10, stop=90))
+    world.wait(40)
+    world.hold_fills = False
+    world.lose = set()
+
+
+def test_what_is_adjusted_is_covered_by_the_stop_that_its_entry_carried(world: World) -> None:
+    _a_fill_that_nobody_is_shown(world)
+
+    assert len(world.kept(AdjustmentEntry)) == 1
+    (stop,) = world.working()
+    assert (stop.order.qty, stop.order.stop_price) == (10, 90)
+
+
+def test_an_execution_shown_after_its_adjustment_is_a_row_and_moves_nothing(world: World) -> None:
+    _a_fill_that_nobody_is_shown(world)
+    world.tell(OrderFilled(world.fills[0]))
+
+    assert world.state.position.qty == 10
+    assert len(world.kept(FillEntry)) == 1
+    assert not world.notices("overfill")
+
+
+def test_an_order_that_waits_for_the_market_does_not_hold_up_the_reconcile(world: World) -> None:
+    world.fill_markets = False
+    world.bar(buy(10))
+    foreign(world, 7)
+    world.wait(60)
+
+    assert world.state.position.qty == 7
+    questions = [each for each in world.done if isinstance(each, AskPosition)]
+    assert len(questions) < 30  # not one each second for as long as the order waits
