@@ -11,7 +11,7 @@ from trader.positions.position import reducible
 from trader.proofs import Cleared
 from trader.risk.events import HeatGranted, HeatRefused, ReserveHeat
 from trader.risk.gate import Refused, clear, worst_case
-from trader.session import changing, gating, leaving
+from trader.session import changing, gating, leaving, modifying
 from trader.session.effects import (
     AUDIT_NOTHING,
     NOTHING,
@@ -39,9 +39,9 @@ def decided(state: SessionState, event: StrategyDecided, now_s: float) -> Effect
         case SubmitOrder():
             return _submit(state, decision, candle, now_s)
         case ModifyOrders():
-            return changing.modify(state, decision, candle, now_s)
+            return modifying.modify(state, decision, candle, now_s)
         case CancelOrders():
-            return changing.cancel(state, decision, candle, now_s)
+            return modifying.cancel(state, decision, candle, now_s)
         case _:
             assert_never(decision)
 

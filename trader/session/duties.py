@@ -5,7 +5,7 @@ that is still owed, and is asked for again. Every repetition is idempotent.
 """
 
 from trader.orders.order import Status
-from trader.session import asking, leaving
+from trader.session import asking
 from trader.session.effects import NOTHING, AuditDecision, Effects, Find, Release
 from trader.session.moving import doubt, probe_wait_s
 from trader.session.report import heat_report
@@ -29,7 +29,7 @@ def due(state: SessionState, now_s: float) -> Effects:
         state.owe(state.position_due_s)
         state.owe(state.orders_due_s)
         state.owe(state.heat_due_s)
-        if state.closing is not None or leaving.is_uncovered(state):
+        if state.closing is not None or protecting.is_uncovered(state):
             state.owe(now_s + 1.0)
     effects += _grants(state, now_s)
     return effects
