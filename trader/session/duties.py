@@ -5,7 +5,7 @@ that is still owed, and is asked for again. Every repetition is idempotent.
 """
 
 from trader.orders.order import Status
-from trader.session import asking
+from trader.session import asking, protecting
 from trader.session.effects import NOTHING, AuditDecision, Effects, Find, Release
 from trader.session.moving import doubt, probe_wait_s
 from trader.session.report import heat_report
