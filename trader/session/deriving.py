@@ -60,6 +60,7 @@ def derived(
 
 
 def send(state: SessionState, order: Order, now_s: float) -> Effects:
+    """Through the gate's path for exits to the journal."""
     free = reducible(state.broker.broker_qty, state.orders.values())
     outcome = clear_exit(
         order,
