@@ -25,6 +25,7 @@ from actors.runtime.messages import (
 from actors.runtime.run_queue import HandlerStuck
 from actors.runtime.runtime import Runtime, StartFailed
 from actors.runtime.simulated_loop import NothingLeft, SimulatedLoop
+from actors.runtime.simulated_process import SimulatedProcess
 from actors.runtime.simulation import SimulationHost
 from actors.runtime.specs import (
     Backoff,
@@ -68,6 +69,7 @@ __all__ = [
     "Runtime",
     "Seals",
     "SimulatedLoop",
+    "SimulatedProcess",
     "SimulationHost",
     "StartChild",
     "StartFailed",

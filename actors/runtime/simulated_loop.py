@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
+from actors.runtime.simulated_process import PROCESS, SimulatedProcess
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _FOREVER = float("inf")
@@ -38,6 +40,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._is_closed = False
         self._exception_handler: Callable[..., Any] | None = None
         self._failures: list[BaseException] = []
+        self._standing: set[SimulatedProcess] = set()  # killed or paused: nothing of them runs
+        self._buried: list[object] = []  # what killed processes left, kept from the collector
         self._digest = hashlib.sha256()
         self.on_trace: Callable[[str], None] | None = None
 
@@ -92,6 +96,22 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def pick_index(self, count: int) -> int:
         """Pick one of so many."""
         return self._chance.randrange(count)
+
+    # Its processes
+
+    def stand_still(self, process: SimulatedProcess) -> None:
+        """From here on nothing of it runs: what is due is held, or forgotten once it is killed."""
+        self._standing.add(process)
+
+    def go_on(self, process: SimulatedProcess) -> None:
+        """What was held while it stood still is due now, together with all that is due later."""
+        self._standing.discard(process)
+        self._ready += process.held
+        process.held.clear()
+
+    def bury(self, *left: object) -> None:
+        """Keep what a killed process left: collected, its `finally` blocks would run."""
+        self._buried += left
 
     # What asyncio asks of a loop
 
@@ -149,7 +169,11 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """A task of this loop, named by what it runs and its number here."""
         self._tasks_count += 1
         label = name or f"{getattr(coro, '__qualname__', 'task')}#{self._tasks_count}"
-        return asyncio.Task(coro, loop=self, name=label, context=context)
+        task = asyncio.Task(coro, loop=self, name=label, context=context)
+        process = PROCESS.get() if context is None else context.get(PROCESS)
+        if process is not None:
+            process.tasks.add(task)
+        return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """An error nobody took: to the handler that is set, else the run raises it."""
@@ -211,6 +235,11 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         ready[index], ready[-1] = ready[-1], ready[index]
         handle = ready.pop()
         if not handle.cancelled():
+            if self._standing:
+                process = handle._context.get(PROCESS)  # type: ignore[attr-defined]
+                if process in self._standing:
+                    process.held.append(handle)
+                    return True
             self.note(_label(handle))
             handle._run()
             if self._failures:

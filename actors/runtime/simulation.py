@@ -18,10 +18,21 @@ class _Named(Protocol):
 class SimulationHost:
     """The outside world of a simulated runtime, all of it from one seed."""
 
-    def __init__(self, seed: int | str, *, starts_at: datetime = _STARTS_AT) -> None:
-        self.loop = SimulatedLoop(seed)  # type: ignore[abstract]
+    def __init__(
+        self,
+        seed: int | str,
+        *,
+        starts_at: datetime = _STARTS_AT,
+        loop: SimulatedLoop | None = None,
+    ) -> None:
+        """`loop`: of a world that several machines share, each with a wall clock of its own."""
+        self.loop = loop or SimulatedLoop(seed)  # type: ignore[abstract]
         self._chance = random.Random(f"host {seed}")
         self._starts_at = starts_at
+
+    def move_wall_clock(self, by_s: float) -> None:
+        """Set the wall clock by so many seconds; what has elapsed stays what it is."""
+        self._starts_at += timedelta(seconds=by_s)
 
     def elapsed(self) -> float:
         """Virtual seconds since the start."""
