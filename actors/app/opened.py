@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
+from actors.app.counted import CountedJournal
 from actors.app.operator import Latch
 from actors.app.venues import SandboxProcess
 from actors.runtime import AsyncioHost, Runtime
@@ -12,6 +14,7 @@ from adapters.gateway.metrics import Metrics
 from adapters.store.store import Store
 from trader.config import Settings
 from trader.ids import AccountId
+from trader.ports import Journal
 from trader.records import Lease
 
 
@@ -31,3 +34,8 @@ class House:
     boot_id: str
     started_at: datetime
     metrics: Metrics
+
+    @cached_property
+    def written(self) -> Journal:
+        """The store's journal, counted and told of."""
+        return CountedJournal(self.store.journal, self.metrics, self.host.elapsed)

@@ -2,8 +2,8 @@
 
 import zlib
 
+from actors.app.wired import VenuePorts
 from actors.sessions import guardian_id
-from adapters.brokers.alpaca import AlpacaVenue
 from trader.config import RiskConfig, SessionConfig, Settings
 from trader.ids import AccountId, SessionId
 from trader.instants import Timeframe
@@ -15,7 +15,7 @@ from trader.session.strategy import StrategySpec
 
 
 def session_rules(
-    settings: Settings, session_id: SessionId, venue: AlpacaVenue, instrument: Instrument
+    settings: Settings, session_id: SessionId, venue: VenuePorts, instrument: Instrument
 ) -> SessionRules:
     """What the configuration says of a session, on the instrument that the venue described."""
     config = settings.sessions[session_id]
@@ -31,7 +31,7 @@ def session_rules(
 
 
 def guardian_rules(
-    settings: Settings, account_id: AccountId, venue: AlpacaVenue, instrument: Instrument
+    settings: Settings, account_id: AccountId, venue: VenuePorts, instrument: Instrument
 ) -> SessionRules:
     """For something at the broker that no session owns: counted, reconciled, closable."""
     session_id = guardian_id(account_id, instrument.id)
@@ -42,7 +42,7 @@ def _rules(
     settings: Settings,
     session_id: SessionId,
     account_id: AccountId,
-    venue: AlpacaVenue,
+    venue: VenuePorts,
     instrument: Instrument,
     risk: RiskConfig,
     config: SessionConfig | None,

@@ -7,10 +7,9 @@ from typing import assert_never
 from actors import journal, portfolio_server, sessions
 from actors.account_book import AccountBook
 from actors.account_messages import name_of as account_name
-from actors.app.counted import CountedJournal
-from actors.app.opened import House
 from actors.app.rules import guardian_rules, session_rules
 from actors.app.tree import INLINE, PROCESS, Parts, feed_name, tree
+from actors.app.wired import Wired
 from actors.audience import Audience
 from actors.backlog import Backlog
 from actors.broker import AccountManager, AccountNeighbours, AccountRules
@@ -30,7 +29,6 @@ from actors.runtime import (
 from actors.sessions import Desired, Sessions
 from actors.strategy_host import StrategyHost
 from actors.watcher import Watcher
-from adapters.calendar_jobs import ApschedulerJobs
 from adapters.store.portfolio import StoredLimits
 from adapters.strategies.inline import InlineRunner
 from adapters.strategies.process import ProcessRunner
@@ -38,23 +36,25 @@ from trader.config import Isolation, Settings
 from trader.ids import AccountId, InstrumentId, SessionId
 from trader.instrument import Instrument
 from trader.orders.events import QueryFailed
-from trader.ports import FeedKind
+from trader.ports import CalendarJobs, FeedKind, StrategyRunner
 from trader.risk.portfolio import PortfolioLimits
 from trader.session.rules import SessionRules
 
 BUNDLED = ("sma_cross", "donchian", "mean_reversion")
 
 
-def tree_of(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
-    """The house's actors as one specification."""
+def tree_of(
+    house: Wired, calendar_jobs: CalendarJobs, inline: StrategyRunner | None = None
+) -> SupervisorSpec:
+    """The house's actors as one specification. `inline`: who decides in this process."""
     settings, runtime, store = house.settings, house.runtime, house.store
-    config = settings.store
+    config, jobs = settings.store, store.jobs
     journal_at = runtime.address(journal.NAME)
     portfolio_at = runtime.address(portfolio_server.NAME)
     sessions_at = runtime.address(sessions.NAME)
     expected = tuple(SessionId(name) for name in settings.sessions)
     kind = _kinds(settings)
-    inline, process = InlineRunner(), None
+    inline, process = inline or InlineRunner(), None
     if any(name == PROCESS for name in kind.values()):
         process = ProcessRunner(
             host_count=settings.strategies.host_processes_count or None,
@@ -62,7 +62,6 @@ def tree_of(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
         )
 
     backlog = Backlog()
-    written = CountedJournal(store.journal, house.metrics, house.host.elapsed)
     books = {
         account_id: AccountBook(
             house.host.elapsed, map(settings.instrument_of, settings.sessions_of(account_id))
@@ -90,7 +89,7 @@ def tree_of(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
 
     def hours(account_id: AccountId) -> Actor:
         listeners = [runtime.address(feed_name(account_id))]
-        return Calendar(house.venues[account_id].venue, jobs, listeners)
+        return Calendar(house.venues[account_id].venue, calendar_jobs, listeners)
 
     def trader(rules: SessionRules, why_exits_only: str) -> Actor:
         account_id = rules.account_id
@@ -150,13 +149,13 @@ def tree_of(house: House, jobs: ApschedulerJobs) -> SupervisorSpec:
         Parts(
             watcher=lambda: Watcher(house.metrics.reconcile_broke),
             journal=lambda: Journal(
-                written,
+                house.written,
                 store.spool,
                 backlog,
                 pending_max=config.pending_entries_max,
                 degraded_after_s=config.degraded_after_ms / 1000,
             ),
-            jobs=lambda: JobRunner(store.jobs),
+            jobs=None if jobs is None else lambda: JobRunner(jobs),
             portfolio=lambda: PortfolioServer(
                 limits,
                 lambda: expected,

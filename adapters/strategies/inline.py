@@ -15,6 +15,7 @@ from trader.market.candle import Candle
 from trader.session.events import StrategyDecided, StrategyFailed, StrategyReady
 from trader.session.seat import Seat, explain, not_open, take_seat
 from trader.session.strategy import StrategySpec, View
+from trader.strategy import Strategy
 
 _log = structlog.get_logger()
 
@@ -22,7 +23,9 @@ _log = structlog.get_logger()
 class InlineRunner:
     """Fulfils `StrategyRunner`; `open_now` and `decide_now` are the same without a wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Callable[[str], type[Strategy]] = load_strategy) -> None:
+        """`load`: the class of a name; raises ConfigInvalid."""
+        self._load = load
         self._seats: dict[SessionId, Seat] = {}
 
     async def start(self, lost: Callable[[StrategyFailed], None] | None = None) -> None:
@@ -54,7 +57,7 @@ class InlineRunner:
         """`open`, at once."""
         self._seats.pop(session_id, None)
         try:
-            kind = load_strategy(spec.name)
+            kind = self._load(spec.name)
         except ConfigInvalid as problem:
             return not_open(session_id, "strategy_not_loaded", str(problem), rebuild)
         seat, answer, error = take_seat(kind, session_id, spec, candles, rebuild)
