@@ -11,7 +11,7 @@ import heapq
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from actors.runtime.simulated_process import PROCESS, SimulatedProcess
@@ -19,6 +19,7 @@ from actors.runtime.simulated_process import PROCESS, SimulatedProcess
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _FOREVER = float("inf")
+_PORTION_COUNT = 4_096  # lines of the trace digested at once
 
 
 class NothingLeft(RuntimeError):
@@ -31,8 +32,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def __init__(self, seed: int | str) -> None:
         self._chance = random.Random(f"loop {seed}")
         self._time = 0.0
-        self._ready: list[asyncio.Handle] = []
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._ready: list[_Due] = []
+        self._timers: list[tuple[float, int, _Due]] = []
         self._timers_count = 0
         self._tasks_count = 0
         self._is_running = False
@@ -43,6 +44,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._standing: set[SimulatedProcess] = set()  # killed or paused: nothing of them runs
         self._buried: list[object] = []  # what killed processes left, kept from the collector
         self._digest = hashlib.sha256()
+        self._noted: list[str] = []  # not digested yet
         self.on_trace: Callable[[str], None] | None = None
 
     # What drives it
@@ -55,25 +57,22 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """Run all that falls into that much time from now; it is then that much later."""
         until = self._time + duration_s
         with self._running():
-            while not self._is_stopping and self._step(until):
-                pass
-            if not self._is_stopping:
-                self._time = until
+            self._run(until, self._is_told_to_stop)
+            if not self._is_stopping and until > self._time:
+                self._be_at(until)
 
     def run_until_complete(self, future: Awaitable[T]) -> T:  # type: ignore[override]
         """Run until it is done, however long that takes."""
         task = asyncio.ensure_future(future, loop=self)
         with self._running():
-            while not task.done():
-                if not self._step(_FOREVER):
-                    raise NothingLeft(f"nothing left that could complete {task!r}")
+            if not self._run(_FOREVER, task.done):
+                raise NothingLeft(f"nothing left that could complete {task!r}")
         return task.result()
 
     def run_forever(self) -> None:
         """Run until stopped, or until nothing is left that could happen."""
         with self._running():
-            while not self._is_stopping and self._step(_FOREVER):
-                pass
+            self._run(_FOREVER, self._is_told_to_stop)
 
     def stop(self) -> None:
         """Let the run end after the callback that runs now."""
@@ -82,20 +81,28 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     # The trace
 
     def note(self, what: str) -> None:
-        """Put a line into the trace, with the time."""
-        line = f"{self._time!r} {what}"
-        self._digest.update(line.encode())
+        """Put a line into the trace; the times are lines of their own."""
+        noted = self._noted
+        noted.append(what)
+        if len(noted) >= _PORTION_COUNT:
+            self._digest_noted()
         if self.on_trace is not None:
-            self.on_trace(line)
+            self.on_trace(f"{self._time!r} {what}")
 
     @property
     def trace_hash(self) -> str:
         """A digest of all that happened so far, in order: the same for the same seed."""
+        self._digest_noted()
         return self._digest.hexdigest()
+
+    def _digest_noted(self) -> None:
+        self._noted.append("")  # so that how it was portioned makes no difference
+        self._digest.update("\n".join(self._noted).encode())
+        self._noted.clear()
 
     def pick_index(self, count: int) -> int:
         """Pick one of so many."""
-        return self._chance.randrange(count)
+        return int(self._chance.random() * count) if count > 1 else 0
 
     # Its processes
 
@@ -126,7 +133,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         context: Context | None = None,
     ) -> asyncio.Handle:
         """Call back at this instant, in an order among the others that the seed picks."""
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Due(self._time, callback, args, self, context)
         self._ready.append(handle)
         return handle
 
@@ -150,7 +157,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Call back at that virtual time."""
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = _Due(when, callback, args, self, context)
         self._timers_count += 1
         heapq.heappush(self._timers, (when, self._timers_count, timer))
         return timer
@@ -204,9 +211,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """Never."""
         return False
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """A cancelled timer is left in the heap and skipped when its time comes."""
-
     # One callback
 
     @contextmanager
@@ -220,37 +224,103 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             asyncio._set_running_loop(None)
             self._is_running = False
 
-    def _step(self, until: float) -> bool:
-        """Run one callback, moving the time if none is ready; False: none before `until`."""
-        while not self._ready:
-            while self._timers and self._timers[0][2].cancelled():
-                heapq.heappop(self._timers)
-            if not self._timers or self._timers[0][0] > until:
+    def _is_told_to_stop(self) -> bool:
+        return self._is_stopping
+
+    def _run(self, until: float, is_over: Callable[[], bool]) -> bool:
+        """Run callback after callback, moving the time when none is ready.
+
+        False: none is left before `until`, and it is not over.
+        """
+        ready, standing, failures, chance = (
+            self._ready, self._standing, self._failures, self._chance.random,
+        )  # fmt: skip
+        while not is_over():
+            if not ready and not self._move_on(until):
                 return False
-            self._time = max(self._time, self._timers[0][0])
-            while self._timers and self._timers[0][0] <= self._time:
-                self._ready.append(heapq.heappop(self._timers)[2])
-        ready = self._ready
-        index = self._chance.randrange(len(ready)) if len(ready) > 1 else 0
-        ready[index], ready[-1] = ready[-1], ready[index]
-        handle = ready.pop()
-        if not handle.cancelled():
-            if self._standing:
-                process = handle._context.get(PROCESS)  # type: ignore[attr-defined]
-                if process in self._standing:
+            count = len(ready)
+            if count > 1:
+                index = int(chance() * count)
+                ready[index], ready[-1] = ready[-1], ready[index]
+            handle = ready.pop()
+            callback = handle._callback
+            if callback is None:
+                continue  # it was cancelled
+            if standing:
+                process = handle._context.get(PROCESS)
+                if process in standing:
                     process.held.append(handle)
-                    return True
-            self.note(_label(handle))
-            handle._run()
-            if self._failures:
-                raise self._failures.pop(0)
+                    continue
+            self.note(_label(callback))
+            try:
+                handle._context.run(callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                message = f"Exception in callback {callback!r}"
+                self.call_exception_handler({"message": message, "exception": error})
+            if failures:
+                raise failures.pop(0)
         return True
 
+    def _move_on(self, until: float) -> bool:
+        """Move the time to the next timers and make them ready; False: none before `until`."""
+        timers, ready = self._timers, self._ready
+        while timers and timers[0][2]._callback is None:
+            heapq.heappop(timers)
+        if not timers or timers[0][0] > until:
+            return False
+        if timers[0][0] > self._time:
+            self._be_at(timers[0][0])
+        while timers and timers[0][0] <= self._time:
+            ready.append(heapq.heappop(timers)[2])
+        return True
 
-def _label(handle: asyncio.Handle) -> str:
+    def _be_at(self, time: float) -> None:
+        self._time = time
+        self._noted.append(repr(time))
+
+
+class _Due(asyncio.TimerHandle):
+    """asyncio's handle, made and cancelled in a fraction of the time: a world makes thousands.
+
+    Once cancelled it has no callback; it waits in the heap until its time and is then passed over.
+    """
+
+    __slots__ = ()
+
+    # What asyncio keeps in it, which its stubs do not say.
+    _callback: Any
+    _args: Any
+    _context: Context
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        loop: SimulatedLoop,
+        context: Context | None,
+    ) -> None:
+        self._when = when
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._context = copy_context() if context is None else context
+        self._cancelled = False
+        self._scheduled = False
+        self._source_traceback = None
+        self._repr = None
+
+    def cancel(self) -> None:
+        """Do not call back."""
+        self._cancelled = True
+        self._callback = self._args = None
+
+
+def _label(callback: Any) -> str:
     """What a callback is, by names only: no address, no hash, no global counter."""
-    callback: Any = handle._callback  # type: ignore[attr-defined]
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, asyncio.Task):
         return owner.get_name()
-    return getattr(callback, "__qualname__", type(callback).__name__)
+    return getattr(callback, "__qualname__", None) or type(callback).__name__

@@ -28,7 +28,7 @@ class SimulatedProcess:
     def __init__(self, loop: _Loop, name: str) -> None:
         self.name = name
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
-        self.held: list[asyncio.Handle] = []  # due while it stands still
+        self.held: list[Any] = []  # due while it stands still
         self.is_alive = True
         self._loop = loop
         self._context = copy_context()
