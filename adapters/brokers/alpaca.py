@@ -6,12 +6,14 @@ The sandbox, the paper host and the live host are the same adapter with other UR
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from adapters.brokers.alpaca_account import AlpacaAccount, WrongAccount
 from adapters.brokers.alpaca_feed import AlpacaFeed
 from adapters.brokers.alpaca_http import AlpacaHttp
 from adapters.brokers.alpaca_market import AlpacaExchange, AlpacaHistory
 from adapters.brokers.alpaca_settings import AlpacaSettings
+from adapters.brokers.alpaca_updates import orders_stream
 from adapters.clock import Clock, SystemClock
 from trader.ports import History, MarketFeed, Venue
 
@@ -39,7 +41,9 @@ async def open_alpaca(
     clock = clock if clock is not None else SystemClock()
     trading = AlpacaHttp(settings, clock, settings.url)
     data = AlpacaHttp(settings, clock, settings.data_url)
-    account = AlpacaAccount(settings, clock, trading)
+    account = AlpacaAccount(
+        settings, clock, trading, partial(orders_stream, settings, clock, trading)
+    )
     feed = AlpacaFeed(settings, clock, data)
     try:
         yield AlpacaVenue(

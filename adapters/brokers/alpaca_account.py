@@ -17,7 +17,7 @@ from adapters.brokers.alpaca_answers import (
     order_answer,
     reason_of,
 )
-from adapters.brokers.alpaca_http import AlpacaHttp
+from adapters.brokers.alpaca_http import Trading
 from adapters.brokers.alpaca_json import (
     a_list,
     an_object,
@@ -26,7 +26,7 @@ from adapters.brokers.alpaca_json import (
 )
 from adapters.brokers.alpaca_listings import list_fills, list_open_orders
 from adapters.brokers.alpaca_settings import AlpacaSettings
-from adapters.brokers.alpaca_updates import orders_stream
+from adapters.brokers.alpaca_stream import EventStream
 from adapters.brokers.alpaca_wire import (
     Wire,
     holds_nothing,
@@ -95,7 +95,14 @@ class WrongAccount:
 class AlpacaAccount:
     """One login at Alpaca, or at whatever speaks its wire."""
 
-    def __init__(self, settings: AlpacaSettings, clock: Clock, http: AlpacaHttp) -> None:
+    def __init__(
+        self,
+        settings: AlpacaSettings,
+        clock: Clock,
+        http: Trading,
+        open_stream: Callable[[Wire, Callable[[AccountEvent], None]], EventStream],
+    ) -> None:
+        """`open_stream` makes the stream of its events, not yet started."""
         self._settings = settings
         self._capabilities = replace(CAPABILITIES, in_flight_bound_s=settings.in_flight_bound_s)
         self._clock = clock
@@ -104,7 +111,7 @@ class AlpacaAccount:
         self._sink: Callable[[AccountEvent], None] = lambda event: None
         self._client_ids: dict[BrokerOrderId, str] = {}
         self._is_verified = settings.mode is not Mode.LIVE
-        self._stream = orders_stream(settings, clock, http, self._wire, self._heard)
+        self._stream = open_stream(self._wire, self._heard)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -6,7 +6,7 @@ do, and what it answers follows from one fact: whether the last gate had been pa
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from yarl import URL
@@ -24,6 +24,24 @@ BODY_BYTES_MAX = 16 * 1024 * 1024  # a full page of bars is a tenth of it
 FRAME_BYTES_MAX = 4 * 1024 * 1024
 KEEPALIVE_S = 20.0  # below any gateway's own, so that a reused connection is rarely a dead one
 CAUSE_LENGTH_MAX = 200
+
+
+class Trading(Protocol):
+    """One login's requests to the trading side. Questions raise BrokerError, writes never do."""
+
+    async def ask(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        """The data that answers a GET."""
+        ...
+
+    async def write(
+        self, method: str, path: str, body: bytes | None, gate: LastGate, urgency: Urgency
+    ) -> Reply | Unknown | NotSent:
+        """Send a request that changes something, once, if the gate lets it."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
 
 
 class AlpacaHttp:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.brokers.alpaca_http import AlpacaHttp
+from adapters.brokers.alpaca_http import Trading
 from adapters.brokers.alpaca_json import a_list, an_object, instant, text
 from trader.errors import BrokerProtocolError
 
@@ -13,7 +13,7 @@ PAGES_MAX = 50  # of one listing
 INSTANT = timedelta(microseconds=1)
 
 
-async def list_open_orders(http: AlpacaHttp) -> list[Any]:
+async def list_open_orders(http: Trading) -> list[Any]:
     """Every open order, oldest first. Raises BrokerError."""
     orders: dict[str, Any] = {}  # by the venue's id
     params = {
@@ -32,7 +32,7 @@ async def list_open_orders(http: AlpacaHttp) -> list[Any]:
     raise BrokerProtocolError("the listing of orders does not end")
 
 
-async def list_fills(http: AlpacaHttp, after: datetime) -> tuple[list[Any], bool]:
+async def list_fills(http: Trading, after: datetime) -> tuple[list[Any], bool]:
     """FILL activities after an instant, oldest first, and whether more are left for another time.
 
     Raises BrokerError.

@@ -7,6 +7,7 @@ stream comes up.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import aiohttp
 import orjson
@@ -62,6 +63,18 @@ class Line:
     async def close(self) -> None:
         """End the connection."""
         await self._socket.close()
+
+
+class EventStream(Protocol):
+    """What an account needs of the stream of its events."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        ...
+
+    async def stop(self) -> None:
+        """Close the connection and do not come back."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

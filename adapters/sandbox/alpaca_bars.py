@@ -49,7 +49,7 @@ class AlpacaBars:
         return Answer({"bars": bars, "next_page_token": token})
 
     async def _get_symbol_bars(self, call: Call) -> Answer:
-        symbol = call.path_part("symbol")
+        symbol = call.path_parts["symbol"]
         page, token = self._page(call, [symbol])
         bars = [wire.bar_json(bar) for _, bar in page]
         return Answer({"symbol": symbol, "bars": bars, "next_page_token": token})

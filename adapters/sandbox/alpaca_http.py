@@ -13,7 +13,7 @@ from adapters.sandbox.accounts import Account
 from adapters.sandbox.alpaca_requests import read_instant, read_limit, read_order, read_replace
 from adapters.sandbox.entry import NOT_FOUND, Refused, invalid, malformed, not_found
 from adapters.sandbox.faults import FaultKind, Occasion, Place
-from adapters.sandbox.guard import Answer, Call, Guard
+from adapters.sandbox.guard import Answer, Call, Guard, Handler
 from adapters.sandbox.host import Host
 from adapters.sandbox.hours import NEW_YORK
 from adapters.sandbox.orders import Fate, Order, OrderRequest, OrderType, Side, TimeInForce
@@ -39,26 +39,33 @@ class AlpacaTrading:
         self._timeframe = timeframe
         self._flush = flush  # returns when the streams have sent what they had
 
+    def handlers(self) -> dict[tuple[str, str], Handler]:
+        """Who answers which method and path."""
+        return {
+            ("GET", "/v2/account"): self._get_account,
+            ("GET", "/v2/account/activities"): self._get_activities,
+            ("GET", "/v2/account/activities/{kind}"): self._get_activities,
+            ("GET", "/v2/assets"): self._get_assets,
+            ("GET", "/v2/assets/{symbol}"): self._get_asset,
+            ("GET", "/v2/clock"): self._get_clock,
+            ("GET", "/v2/calendar"): self._get_calendar,
+            ("POST", "/v2/orders"): self._post_order,
+            ("GET", "/v2/orders"): self._get_orders,
+            ("DELETE", "/v2/orders"): self._delete_orders,
+            ("GET", "/v2/orders:by_client_order_id"): self._get_order_by_client_id,
+            ("GET", "/v2/orders/{id}"): self._get_order,
+            ("PATCH", "/v2/orders/{id}"): self._patch_order,
+            ("DELETE", "/v2/orders/{id}"): self._delete_order,
+            ("GET", "/v2/positions"): self._get_positions,
+            ("GET", "/v2/positions/{symbol}"): self._get_position,
+            ("DELETE", "/v2/positions/{symbol}"): self._delete_position,
+        }
+
     def routes(self, guard: Guard) -> list[web.RouteDef]:
         """Every route of the trading side."""
         return [
-            web.get("/v2/account", guard.wrap(self._get_account)),
-            web.get("/v2/account/activities", guard.wrap(self._get_activities)),
-            web.get("/v2/account/activities/{kind}", guard.wrap(self._get_activities)),
-            web.get("/v2/assets", guard.wrap(self._get_assets)),
-            web.get("/v2/assets/{symbol}", guard.wrap(self._get_asset)),
-            web.get("/v2/clock", guard.wrap(self._get_clock)),
-            web.get("/v2/calendar", guard.wrap(self._get_calendar)),
-            web.post("/v2/orders", guard.wrap(self._post_order)),
-            web.get("/v2/orders", guard.wrap(self._get_orders)),
-            web.delete("/v2/orders", guard.wrap(self._delete_orders)),
-            web.get("/v2/orders:by_client_order_id", guard.wrap(self._get_order_by_client_id)),
-            web.get("/v2/orders/{id}", guard.wrap(self._get_order)),
-            web.patch("/v2/orders/{id}", guard.wrap(self._patch_order)),
-            web.delete("/v2/orders/{id}", guard.wrap(self._delete_order)),
-            web.get("/v2/positions", guard.wrap(self._get_positions)),
-            web.get("/v2/positions/{symbol}", guard.wrap(self._get_position)),
-            web.delete("/v2/positions/{symbol}", guard.wrap(self._delete_position)),
+            web.route(method, path, guard.wrap(handler))
+            for (method, path), handler in self.handlers().items()
         ]
 
     # --- account and venue ----------------------------------------------------------------------
@@ -140,7 +147,7 @@ class AlpacaTrading:
         return Answer(found)
 
     async def _get_order(self, call: Call) -> Answer:
-        order = self._ledger.order(call.account.number, call.path_part("id"))
+        order = self._ledger.order(call.account.number, call.path_parts["id"])
         return Answer(wire.order_json(order))
 
     async def _get_order_by_client_id(self, call: Call) -> Answer:
@@ -151,14 +158,14 @@ class AlpacaTrading:
         return Answer(wire.order_json(order))
 
     async def _patch_order(self, call: Call) -> Answer:
-        order = self._ledger.order(call.account.number, call.path_part("id"))
+        order = self._ledger.order(call.account.number, call.path_parts["id"])
         change = read_replace(call.body, self._host.now(), call.account.number, order)
         return await self._ordered(
             self._host.perform(change, self._venue.lifecycle.request_replace)
         )
 
     async def _delete_order(self, call: Call) -> Answer:
-        await self._ordered(self._host.request_cancel(call.account.number, call.path_part("id")))
+        await self._ordered(self._host.request_cancel(call.account.number, call.path_parts["id"]))
         return Answer(None, 204)
 
     async def _delete_orders(self, call: Call) -> Answer:
@@ -199,7 +206,7 @@ class AlpacaTrading:
 
     async def _get_activities(self, call: Call) -> Answer:
         query = call.query
-        kind = call.request.match_info.get("kind") or query.get("activity_types", "FILL")
+        kind = call.path_parts.get("kind") or query.get("activity_types", "FILL")
         if "FILL" not in kind.split(","):
             return Answer([])
         executions = call.account.executions
@@ -222,7 +229,7 @@ class AlpacaTrading:
 
     def _symbol(self, call: Call) -> str:
         """The symbol a path names, by its ticker or by its asset id."""
-        name = call.path_part("symbol")
+        name = call.path_parts["symbol"]
         for symbol in self._venue.markets:
             if name in (symbol, wire.asset_id(symbol)):
                 return symbol

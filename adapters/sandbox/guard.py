@@ -7,7 +7,7 @@ headers that every response of this wire carries.
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
@@ -96,18 +96,10 @@ class RequestLog:
 class Call:
     """A request that got through the door."""
 
-    request: web.Request
     account: Account
     body: Json  # of POST and PATCH, else empty
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The query parameters; of a repeated one the last counts."""
-        return dict(self.request.query)
-
-    def path_part(self, name: str) -> str:
-        """A variable part of the path."""
-        return self.request.match_info[name]
+    query: Mapping[str, str]  # of a repeated parameter the last counts
+    path_parts: Mapping[str, str]  # the variable parts of the path, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +168,8 @@ class Guard:
             if raw and body is None:
                 raise malformed("request body format is invalid")
             account = self._host.venue.ledger.account(number)
-            return await handler(Call(request, account, body or {}))
+            call = Call(account, body or {}, dict(request.query), request.match_info)
+            return await handler(call)
         except Refused as refusal:
             return Answer(refusal.body(), refusal.http_status)
 
