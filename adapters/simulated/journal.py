@@ -7,11 +7,9 @@ outlive a daemon. Time comes from the host; nothing here waits.
 from collections.abc import Sequence
 from typing import assert_never
 
-from adapters.simulated.rows import ChangeRow, MemoryStore, OrderRow, PositionRow
-from trader.accounts.account import Balance
+from adapters.simulated.rows import Adopted, MemoryStore
 from trader.ids import AccountId, ClientOrderId
-from trader.money import ZERO
-from trader.orders.order import Cancel, Change, Order, Replace, Status
+from trader.orders.order import Change, Order, Status, request_id
 from trader.proofs import Recorded
 from trader.records import (
     AdjustmentEntry,
@@ -29,12 +27,15 @@ from trader.records import (
     ProgressEntry,
 )
 
+Progress = ProgressEntry | FillEntry | AdjustmentEntry | BalanceEntry | DecisionEntry | CursorEntry
+
 
 class MemoryJournal:
     """Fulfils `trader.ports.Journal` over a `MemoryStore`."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, by: str = "us") -> None:
         self._store = store
+        self._by = by
 
     async def write(self, entries: Sequence[Entry]) -> tuple[Outcome, ...]:
         """Keep the entries; one outcome each."""
@@ -55,8 +56,9 @@ class MemoryJournal:
 
     async def adopt(self, records: Sequence[tuple[Order | Change, Fence]]) -> tuple[Outcome, ...]:
         """Insert spooled records, exempt from the fence, changing nothing."""
-        for item, _ in records:
-            self._keep_item(item)
+        for item, fence in records:
+            if not self._store.holds(item):
+                self._store.commit(Adopted(item, fence), self._by)
         return (Kept(),) * len(records)
 
     def _refused(self, entry: Entry) -> NotKept | None:
@@ -70,7 +72,7 @@ class MemoryJournal:
             return NotKept("fenced_incarnation", detail)
         if isinstance(entry, ProgressEntry) and entry.order_id not in self._store.orders:
             return NotKept("unknown_order", "")
-        return None
+        return NotKept("bad_data", "") if _is_bad(entry) else None
 
     def _replayed(self, entries: Sequence[Entry]) -> set[int]:
         """Places of progress that is the end of its order's history already: the batch again."""
@@ -89,90 +91,57 @@ class MemoryJournal:
         return replayed
 
     def _keep(self, entry: Entry) -> Outcome:
-        store = self._store
         match entry:
             case OrderEntry():
-                return self._keep_item(entry.order.item)
+                return self._keep_decision(entry, entry.order.item)
             case ChangeEntry():
-                return self._keep_item(entry.change.item)
+                return self._keep_decision(entry, entry.change.item)
+            case _:
+                if self._is_new(entry):
+                    self._store.commit(entry, self._by)
+                return Kept()
+
+    def _keep_decision(self, entry: OrderEntry | ChangeEntry, item: Order | Change) -> Kept:
+        store = self._store
+        was_stored = store.holds(item)
+        if not was_stored:
+            store.commit(entry, self._by)
+        order = store.orders.get(item.id if isinstance(item, Order) else request_id(item))
+        status = Status.INITIALIZED if order is None else order.status
+        if isinstance(item, Order):
+            assert order is not None
+            return Kept(Recorded(order.order, order.recorded_at), was_stored, status)
+        row = store.changes[request_id(item)]
+        return Kept(Recorded(row.change, row.recorded_at), was_stored, status)
+
+    def _is_new(self, entry: Progress) -> bool:
+        """Whether it changes anything."""
+        store = self._store
+        match entry:
             case ProgressEntry():
-                self._move(store.orders[entry.order_id], entry)
+                return True
             case FillEntry():
-                self._fill(entry)
+                return (entry.fill.account_id, entry.fill.execution_id) not in store.fills
             case AdjustmentEntry():
-                self._adjust(entry)
+                return entry.key not in store.adjustments
             case BalanceEntry():
-                newest = self._newest_balance(entry.balance.account_id)
-                if newest is None or not newest.says_the_same_as(entry.balance):
-                    store.balances.append(entry.balance)
+                newest = store.newest_balance(entry.balance.account_id)
+                return newest is None or not newest.says_the_same_as(entry.balance)
             case DecisionEntry():
-                if entry not in store.decisions:
-                    store.decisions.append(entry)
+                return entry not in store.decisions
             case CursorEntry():
-                store.cursors[entry.fence.account_id] = entry.cursor
+                return store.cursors.get(entry.fence.account_id) != entry.cursor
             case _:
                 assert_never(entry)
-        return Kept()
 
-    def _keep_item(self, item: Order | Change) -> Kept:
-        match item:
-            case Order():
-                is_new = self._keep_order(item)
-                row = self._store.orders[item.id]
-                recorded = Recorded(row.order, row.recorded_at)
-                return Kept(recorded, was_stored=not is_new, stored_status=row.status)
-            case Replace():
-                self._keep_order(item.successor)
-                successor = self._store.orders[item.successor.id]
-                return self._keep_change(item.successor.id, item, successor.status)
-            case Cancel():
-                return self._keep_change(item.id, item, Status.INITIALIZED)
-            case _:
-                assert_never(item)
 
-    def _keep_order(self, order: Order) -> bool:
-        if order.id in self._store.orders:
+def _is_bad(entry: Entry) -> bool:
+    """What the tables themselves refuse."""
+    match entry:
+        case OrderEntry():
+            qty = entry.order.item.qty
+        case FillEntry():
+            qty = entry.fill.qty
+        case _:
             return False
-        self._store.orders[order.id] = OrderRow(order, self._store.now())
-        return True
-
-    def _keep_change(self, key: ClientOrderId, change: Change, status: Status) -> Kept:
-        is_new = key not in self._store.changes
-        if is_new:
-            target = self._store.orders.get(change.target)
-            after_count = len(target.events) if target is not None else 0
-            self._store.changes[key] = ChangeRow(change, self._store.now(), after_count)
-        row = self._store.changes[key]
-        recorded: Recorded[Change] = Recorded(row.change, row.recorded_at)
-        return Kept(recorded, was_stored=not is_new, stored_status=status)
-
-    def _move(self, row: OrderRow, entry: ProgressEntry) -> None:
-        row.events.append(entry)
-        row.status = entry.status
-        row.broker_order_id = entry.broker_order_id or row.broker_order_id
-        row.cum_qty = entry.cum_qty
-        row.avg_px = entry.avg_px
-        row.reason_code = entry.reason_code
-
-    def _fill(self, entry: FillEntry) -> None:
-        key = (entry.fill.account_id, entry.fill.execution_id)
-        if key not in self._store.fills:
-            self._store.fills[key] = entry
-            self._store.positions[entry.fence.session_id] = PositionRow(
-                entry.fill.account_id, entry.position_qty, entry.position_avg_px, entry.realized
-            )
-
-    def _adjust(self, entry: AdjustmentEntry) -> None:
-        if entry.key not in self._store.adjustments:
-            self._store.adjustments[entry.key] = entry
-            before = self._store.positions.get(entry.fence.session_id)
-            self._store.positions[entry.fence.session_id] = PositionRow(
-                entry.fence.account_id,
-                entry.to_qty,
-                entry.to_avg_px,
-                before.realized if before is not None else ZERO,
-            )
-
-    def _newest_balance(self, account_id: AccountId) -> Balance | None:
-        of_account = [b for b in self._store.balances if b.account_id == account_id]
-        return of_account[-1] if of_account else None
+    return not qty.is_finite() or qty <= 0

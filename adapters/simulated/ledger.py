@@ -1,9 +1,11 @@
 """The ledger in memory, by the same contract as PostgreSQL's."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from adapters.simulated.rows import ChangeRow, LeaseRow, MemoryStore, OrderRow, SessionRow
+from adapters.store.ledger import ACTING_PART_OF_TTL
 from trader.accounts.account import Balance
 from trader.errors import Fenced, StoreError
 from trader.ids import AccountId, ClientOrderId, InstrumentId, SessionId
@@ -18,39 +20,41 @@ from trader.records import (
 
 _ORDERS_LOADED_FOR = timedelta(hours=24)
 _EXECUTIONS_LOADED_FOR = timedelta(days=7)
-_ACTING_PART_OF_TTL = 0.8
 
 
 class MemoryLedger:
     """Fulfils `trader.ports.Ledger` over a `MemoryStore`."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, by: str = "us") -> None:
         self._store = store
+        self._by = by
 
     async def claim(
         self, account_id: AccountId, holder: str, ttl_s: float
     ) -> Lease | HeldByAnother:
         """Take or retake the account's lease."""
         store = self._store
-        row = store.leases.setdefault(account_id, LeaseRow(holder, 1, store.now()))
-        if row.holder != holder:
+        row = store.leases.get(account_id)
+        epoch = 1 if row is None else row.epoch
+        if row is not None and row.holder != holder:
             if row.expires_at >= store.now():
                 return HeldByAnother(account_id, row.holder, row.epoch, row.expires_at)
-            row.holder, row.epoch = holder, row.epoch + 1
-        return self._prolonged(account_id, row, ttl_s)
+            epoch += 1
+        return self._prolonged(account_id, holder, epoch, ttl_s)
 
     async def renew(self, lease: Lease, ttl_s: float) -> Lease | HeldByAnother:
         """Prolong it, also when it ran out and nobody took it."""
         row = self._store.leases[lease.account_id]
         if (row.holder, row.epoch) != (lease.holder, lease.epoch):
             return HeldByAnother(lease.account_id, row.holder, row.epoch, row.expires_at)
-        return self._prolonged(lease.account_id, row, ttl_s)
+        return self._prolonged(lease.account_id, lease.holder, lease.epoch, ttl_s)
 
     async def release(self, lease: Lease) -> None:
         """Give it back at once; nothing happens when it is not ours any more."""
         row = self._store.leases[lease.account_id]
         if (row.holder, row.epoch) == (lease.holder, lease.epoch):
-            row.expires_at = self._store.now() - timedelta(microseconds=1)
+            ended = self._store.now() - timedelta(microseconds=1)
+            self._store.commit(replace(row, expires_at=ended), self._by)
 
     async def begin_session(
         self, session_id: SessionId, account_id: AccountId, instrument: InstrumentId, epoch: int
@@ -64,8 +68,9 @@ class MemoryLedger:
         lease = store.leases.get(account_id)
         if lease is None or lease.epoch != epoch:
             raise Fenced(f"epoch {epoch} does not hold account {account_id}")
-        session = store.sessions.setdefault(session_id, SessionRow(account_id, instrument))
-        session.incarnation += 1
+        before = store.sessions.get(session_id)
+        incarnation = 1 if before is None else before.incarnation + 1
+        store.commit(SessionRow(session_id, account_id, instrument, incarnation), self._by)
         position = store.positions.get(session_id)
         fills = [
             e.fill
@@ -74,7 +79,7 @@ class MemoryLedger:
         ]
         return SessionRows(
             session_id=session_id,
-            incarnation=session.incarnation,
+            incarnation=incarnation,
             position_qty=position.qty if position is not None else NO_QTY,
             position_avg_px=position.avg_px if position is not None else None,
             realized=position.realized if position is not None else ZERO,
@@ -105,13 +110,12 @@ class MemoryLedger:
 
     async def last_balance(self, account_id: AccountId) -> Balance | None:
         """The newest row."""
-        of_account = [b for b in self._store.balances if b.account_id == account_id]
-        return of_account[-1] if of_account else None
+        return self._store.newest_balance(account_id)
 
-    def _prolonged(self, account_id: AccountId, row: LeaseRow, ttl_s: float) -> Lease:
-        row.expires_at = self._store.now() + timedelta(seconds=ttl_s)
-        deadline_s = self._store.elapsed() + _ACTING_PART_OF_TTL * ttl_s
-        return Lease(account_id, row.holder, row.epoch, deadline_s)
+    def _prolonged(self, account_id: AccountId, holder: str, epoch: int, ttl_s: float) -> Lease:
+        expires_at = self._store.now() + timedelta(seconds=ttl_s)
+        self._store.commit(LeaseRow(account_id, holder, epoch, expires_at), self._by)
+        return Lease(account_id, holder, epoch, self._store.elapsed() + ACTING_PART_OF_TTL * ttl_s)
 
     def _is_recent(self, fill: Fill) -> bool:
         return fill.happened_at > self._store.now() - _EXECUTIONS_LOADED_FOR

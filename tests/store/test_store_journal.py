@@ -1,6 +1,7 @@
 """The journal's contract, in PostgreSQL and in memory."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -59,7 +60,9 @@ class MemoryStage:
         return {table: len(getattr(self.store, table)) for table in TABLES}
 
     async def expire(self, lease: Lease) -> None:
-        self.store.leases[lease.account_id].expires_at -= timedelta(days=1)
+        row = self.store.leases[lease.account_id]
+        ended = replace(row, expires_at=row.expires_at - timedelta(days=1))
+        self.store.commit(ended, "the clock")
 
 
 class TestPostgresJournal(JournalContract):
