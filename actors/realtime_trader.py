@@ -51,6 +51,8 @@ NOTICES = "notices"  # topic: what a person should know
 TRADING = "trading"  # topic: the operator's word
 RETRY_LOAD_S = 0.5
 
+Heart = Callable[[SessionState, SessionEvent, float], wanted.Effects]
+
 
 def name_of(session_id: SessionId) -> str:
     """The trader's name."""
@@ -124,13 +126,16 @@ class RealtimeTrader(Actor):
         trading_state: Callable[[], TradingStateChanged],
         *,
         exits_only: str = "",
+        heart: Heart = step,
     ) -> None:
+        """`heart`: `step`, or something that passes on to it and keeps what it saw."""
         super().__init__()
         self._rules = rules
         self._to = neighbours
         self._ledger = ledger
         self._epoch = epoch
         self._trading_state = trading_state
+        self._heart = heart
         self._state = SessionState(rules)
         self._state.is_exits_only = bool(exits_only) or rules.strategy is None
         self._early: list[SessionEvent] = []
@@ -165,16 +170,15 @@ class RealtimeTrader(Actor):
                     f"{message.lost_count} entries were not kept while the store was down"
                 )
             case _:
-                self._fold(message)  # type: ignore[arg-type]
+                self._fold(message, self.runtime.host.elapsed())  # type: ignore[arg-type]
         return None
 
-    def _fold(self, event: SessionEvent) -> None:
+    def _fold(self, event: SessionEvent, now_s: float) -> None:
         if self._state.fence is None:
             if not isinstance(event, MarketEvent):  # the subscription tells the market anew
                 self._early.append(event)
             return
-        now_s = self.runtime.host.elapsed()
-        for effect in step(self._state, event, now_s):
+        for effect in self._heart(self._state, event, now_s):
             self._do(effect)
         if self._state.due_s < self._timer_due_s or type(event) is DutyDue:
             self._arm(now_s)
@@ -208,9 +212,9 @@ class RealtimeTrader(Actor):
         )
         loaded = SessionLoaded(message.rows, message.epoch, self.runtime.host.now())
         now_s = self.runtime.host.elapsed()
-        for effect in step(self._state, loaded, now_s):
+        for effect in self._heart(self._state, loaded, now_s):
             self._do(effect)
-        self._fold(self._trading_state())
+        self._fold(self._trading_state(), now_s)
         self._to.feed.tell(
             Subscribe(
                 rules.session_id,
@@ -222,7 +226,7 @@ class RealtimeTrader(Actor):
         )
         early, self._early = self._early, []
         for event in early:
-            self._fold(event)
+            self._fold(event, now_s)
         self._arm(now_s)
 
     # Effects: one line each
@@ -347,6 +351,7 @@ class RealtimeTrader(Actor):
 __all__ = [
     "AccountId",
     "DescribeSession",
+    "Heart",
     "InstrumentId",
     "Neighbours",
     "Noticed",
