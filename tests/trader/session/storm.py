@@ -62,7 +62,8 @@ from trader.orders.order import (
 from trader.ports import NotSent
 from trader.positions.events import PositionReported
 from trader.positions.position import reducible
-from trader.records import ChangeEntry, Entry, Kept, OrderEntry
+from trader.proofs import Durability, Recorded
+from trader.records import ChangeEntry, Entry, Kept, OrderEntry, Outcome
 from trader.risk.events import HeatChanged, HeatGranted, HeatRefused
 from trader.risk.heat import Grant, Heat, HeatLevel
 from trader.session import effects as fx
@@ -359,22 +360,17 @@ class Storm:
             return
         if not self.is_store_up:
             self.spool.append((item, entry.fence))
-            twin = MemoryStore(self._now, lambda: self.now_s)  # its proof, not the database's
-            (kept,) = done(MemoryJournal(twin).adopt([(item, entry.fence)]))
-            (kept,) = (self._proof_from(twin, item),)
+            outcome: Outcome = Kept(Recorded(item, self._now(), Durability.SPOOL))
         else:
-            (kept,) = done(self.journal.write([entry]))
-        if not isinstance(kept, Kept):
-            self.come("recorded", RecordRefused(key, kept.reason_code, kept.detail))
+            (outcome,) = done(self.journal.write([entry]))
+        if not isinstance(outcome, Kept):
+            self.come("recorded", RecordRefused(key, outcome.reason_code, outcome.detail))
             return
-        recorded: Any = kept.recorded
+        recorded: Any = outcome.recorded
         if is_order:
-            self.come("recorded", OrderRecorded(recorded, kept.was_stored))
+            self.come("recorded", OrderRecorded(recorded, outcome.was_stored))
         else:
             self.come("recorded", ChangeRecorded(recorded))
-
-    def _proof_from(self, twin: MemoryStore, item: Order | Change) -> Kept:
-        return MemoryJournal(twin)._keep_item(item)
 
     def set_store(self, is_up: bool) -> None:
         """The database goes, or is back: the spool is replayed first, then the backlog."""
