@@ -89,6 +89,14 @@ def drill(context: typer.Context) -> None:
     drills(context.args, prog_name="trader drill")
 
 
+@app.command(context_settings=PASSED_ON, add_help_option=False)
+def simulate(context: typer.Context) -> None:
+    """The daemon in thousands of seeded worlds; see `trader simulate --help`."""
+    from actors.app.simulation.cli import main as run_simulation
+
+    run_simulation(context.args)
+
+
 cli.register(app)
 config_verbs.register(app)
 

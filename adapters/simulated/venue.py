@@ -23,8 +23,9 @@ from adapters.sandbox.orders import Side
 from adapters.sandbox.pace import Pacer
 from adapters.sandbox.prices import PriceSource, RandomWalk
 from adapters.sandbox.venue import Venue
+from adapters.simulated.path import HaltablePath
 
-VENUE = "SIM"
+VENUE = "alpaca"  # the words it speaks; instruments are named so
 MINUTE = timedelta(minutes=1)
 PLENTY = Decimal(1_000_000)
 
@@ -65,7 +66,8 @@ class SimulatedVenue:
         for number, cash in accounts.items():
             host.perform(commands.OpenAccount(host.now(), number, cash), engine.open_account)
         walk = source or RandomWalk(symbols, seed, Decimal(100), 0.001)
-        self._pacer = Pacer(host, walk, MINUTE, revise_fraction=0.0)
+        self.path = HaltablePath(walk)
+        self._pacer = Pacer(host, self.path, MINUTE, revise_fraction=0.0)
         self._pacer.begin(0, prefill_bars_count)
         self._pacing: asyncio.Task[None] | None = None
         self.on_cut: list[Callable[[], None]] = []  # streams hear that their line is cut
@@ -79,6 +81,13 @@ class SimulatedVenue:
         self._pacer.resume()
         if self._pacing is None:
             self._pacing = asyncio.get_running_loop().create_task(self._pacer.run())
+
+    def pause(self) -> None:
+        """Let prices stand still at once, in the middle of a bar or not."""
+        self._pacer.pause()
+        if self._pacing is not None:
+            self._pacing.cancel()
+            self._pacing = None
 
     def stop(self) -> None:
         """Stand still for good."""

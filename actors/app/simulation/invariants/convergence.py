@@ -1,0 +1,67 @@
+"""When the faults are over: positions, orders and fills are those of the broker."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from actors.app.simulation.invariants.checker import Checker
+from trader.ids import SessionId
+from trader.orders.order import Status
+
+UNSETTLED = (Status.UNKNOWN, Status.PENDING_RECORD)
+
+
+class Converged(Checker):
+    """I3."""
+
+    invariant = "I3"
+    promise = "after one position period memory = rows = broker; after one order period orders too"
+
+    def after_position_period(self) -> Iterator[str]:
+        """Rows against the venue."""
+        for plan in self.world.plan.sessions:
+            truth = self.world.books(plan.account).position_qty(plan.symbol)
+            row = self.world.rows.positions.get(SessionId(plan.name))
+            rows = row.qty if row is not None else Decimal(0)
+            if rows != truth:
+                yield f"{plan.symbol}: rows {rows}, venue {truth}"
+
+    async def after_order_period(self) -> list[str]:
+        """Memory too, and the status of every order."""
+        found = list(self.after_position_period())
+        for plan in self.world.plan.sessions:
+            picture = await self.world.picture(plan.name)
+            if picture is None:
+                found.append(f"{plan.name}: nobody answers for it")
+                continue
+            truth = self.world.books(plan.account).position_qty(plan.symbol)
+            if picture.state.position.qty != truth:
+                found.append(f"{plan.symbol}: memory {picture.state.position.qty}, venue {truth}")
+        for order_id, row in self.world.rows.orders.items():
+            theirs = self.world.order_at_venue(order_id)
+            if row.status in UNSETTLED:
+                found.append(f"{order_id} is still {row.status}")
+            elif theirs is None and not row.status.is_terminal:
+                found.append(f"{order_id} is {row.status}, and the venue never had it")
+            elif theirs is not None and theirs.is_open == row.status.is_terminal:
+                found.append(f"{order_id} is {row.status}, at the venue {theirs.status}")
+        return found
+
+
+class FillsAgree(Checker):
+    """I7."""
+
+    invariant = "I7"
+    promise = "fills(db) = fills(broker) as sets; position = fills + adjustments"
+
+    async def after_order_period(self) -> list[str]:
+        """Compare the sets."""
+        ours = {execution_id for _, execution_id in self.world.rows.fills}
+        theirs = {
+            execution.id
+            for name in self.world.plan.accounts
+            for execution in self.world.books(name).executions
+        }
+        return [
+            *(f"fill {each} is not in the database" for each in sorted(theirs - ours)),
+            *(f"fill {each} was never made" for each in sorted(ours - theirs)),
+        ]

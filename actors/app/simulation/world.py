@@ -1,0 +1,203 @@
+"""A world: one venue, one database, and the daemons that trade there, all from one seed."""
+
+from collections import Counter
+from collections.abc import Callable
+from contextvars import copy_context
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+
+import pykka
+
+from actors.app.simulation.daemon import Daemon, SimulatedVenuePorts
+from actors.app.simulation.plan import Plan
+from actors.desk_snapshot import everybody
+from actors.realtime_trader import DescribeSession, SessionPicture, name_of
+from actors.runtime import SimulatedLoop, SimulationHost
+from actors.sessions import guardian_name
+from adapters.sandbox.accounts import Account
+from adapters.sandbox.orders import Order as VenueOrder
+from adapters.sandbox.prices import RandomWalk
+from adapters.simulated.account import SimulatedAccount
+from adapters.simulated.history import History
+from adapters.simulated.market import SimulatedFeed, SimulatedMarket
+from adapters.simulated.rows import Committed, MemoryStore
+from adapters.simulated.venue import SimulatedVenue
+from adapters.strategies.inline import InlineRunner
+from trader.ids import AccountId, SessionId
+from trader.operator import CommandRow, TradingStanding
+from trader.orders.order import Status
+from trader.ports import StrategyRunner
+from trader.records import OrderEntry, ProgressEntry
+from trader.session.events import TradingState
+
+CASH = Decimal(100_000)
+PREFILL_BARS_COUNT = 30
+
+
+class World:
+    """See the module. Faults get their hands on what is public here; checkers read it."""
+
+    def __init__(
+        self, plan: Plan, loop: SimulatedLoop, on_line: Callable[[float, str], None] | None = None
+    ) -> None:
+        self.plan = plan
+        self.loop = loop
+        self.context = copy_context()  # of the servers and of whoever strikes: no daemon's
+        self.chance = Random(f"world {plan.seed}")
+        self.clock = SimulationHost(f"{plan.seed} world", loop=loop)  # nobody moves this one
+        self.history = History()
+        self._on_line = on_line
+        self.commands: dict[str, CommandRow] = {}
+        self.standing = [TradingStanding(TradingState.ACTIVE, "", "", self.clock.now())]
+        symbols = tuple(each.symbol for each in plan.sessions)
+        self.venue = SimulatedVenue(
+            self.clock,
+            symbols,
+            seed=plan.seed,
+            accounts={number_of(AccountId(name)): CASH for name in plan.accounts},
+            source=RandomWalk(symbols, plan.seed, Decimal(100), plan.volatility),
+            latency_s=plan.latency_s,
+            prefill_bars_count=PREFILL_BARS_COUNT,
+        )
+        self.rows = MemoryStore(self.clock.now, self.clock.elapsed, self.history)
+        self.daemons = [Daemon(self, "us")]
+        self._on_status: list[Callable[[Status], None]] = []
+        self.history.listen(Committed, self._committed)
+
+    # Its course
+
+    def begin(self) -> None:
+        """Prices move, and the daemon boots at its second."""
+        self.venue.resume()
+        self.later(self.plan.boot_at_s, self.daemon.start)
+
+    def lift(self) -> None:
+        """All faults are over; the daemon runs, and the operator allows what he had forbidden."""
+        self.tell("faults are over")
+        self.venue.host.faults.clear()
+        for daemon in self.daemons[1:]:
+            daemon.shut()
+        self.daemon.resume()
+        self.daemon.start()
+
+    def end(self) -> None:
+        """Nothing of it runs any more."""
+        for daemon in self.daemons:
+            daemon.shut()
+        self.venue.stop()
+        pykka.ActorRegistry._actor_refs.clear()
+
+    def later(self, delay_s: float, call: Callable[[], object]) -> None:
+        """Call in the world's own time, whoever asks."""
+        self.loop.call_later(delay_s, call, context=self.context)
+
+    def tell(self, what: str) -> None:
+        """A line of the story."""
+        self.loop.note(what)
+        if self._on_line is not None:
+            self._on_line(self.loop.time(), what)
+
+    # What a daemon has of it
+
+    def ports(self, host: SimulationHost, account_id: AccountId, label: str) -> SimulatedVenuePorts:
+        """The way of one boot of a daemon to the venue, made where the venue lives."""
+        return self.context.copy().run(self._ports, account_id, label)
+
+    def _ports(self, account_id: AccountId, label: str) -> SimulatedVenuePorts:
+        market = SimulatedMarket(self.venue)
+        return SimulatedVenuePorts(
+            SimulatedAccount(self.venue, account_id, number_of(account_id)),
+            SimulatedFeed(self.venue),
+            market,
+            market,
+        )
+
+    def runner(self, inner: InlineRunner, label: str) -> StrategyRunner:
+        """Where a daemon's strategies run."""
+        return inner
+
+    def died(self, daemon: Daemon) -> None:
+        """A process of that daemon has ended."""
+        self.tell(f"{daemon.name} ended after boot {daemon.boots_count}")
+
+    # What a checker reads
+
+    @property
+    def daemon(self) -> Daemon:
+        """The one that owns the accounts, unless a fault brought another."""
+        return self.daemons[0]
+
+    def books(self, account: str) -> Account:
+        """The venue's own books of an account."""
+        return self.venue.host.venue.ledger.account(number_of(AccountId(account)))
+
+    def order_at_venue(self, order_id: str) -> VenueOrder | None:
+        """The venue's own, whichever account it is in."""
+        for name in self.plan.accounts:
+            order = self.books(name).orders_by_client_id.get(order_id)
+            if order is not None:
+                return order
+        return None
+
+    async def picture(self, session: str) -> SessionPicture | None:
+        """What the session's actor believes; None: nobody answers for it."""
+        house = self.daemon.house
+        if house is None:
+            return None
+        for name in (name_of(SessionId(session)), guardian_name(SessionId(session))):
+            try:
+                picture: SessionPicture = await house.runtime.address(name).ask(
+                    DescribeSession(), 10.0
+                )
+            except (TimeoutError, pykka.ActorDeadError):
+                continue
+            return picture
+        return None
+
+    def names(self) -> list[str]:
+        """Who may crash: all actors of the daemon that are no supervisors."""
+        house = self.daemon.house
+        if house is None:
+            return []
+        return [each.name for each in everybody(house.runtime.tree()) if not each.children]
+
+    def statuses(self, recent_s: float) -> list[Status]:
+        """Where each order stands that is open or has ended lately."""
+        lately = self.clock.now() - timedelta(seconds=recent_s)
+        return [
+            row.status
+            for row in self.rows.orders.values()
+            if not row.status.is_terminal
+            or (row.events and (row.events[-1].happened_at or row.recorded_at) > lately)
+        ]
+
+    def on_status(self, hear: Callable[[Status], None]) -> None:
+        """Hear of each status that a row reaches."""
+        self._on_status.append(hear)
+
+    def counts(self) -> Counter[str]:
+        """How much happened."""
+        return Counter(
+            orders=len(self.rows.orders),
+            fills=len(self.rows.fills),
+            decisions=len(self.rows.decisions),
+            boots=sum(daemon.boots_count for daemon in self.daemons),
+            strikes=len(self.plan.strikes),
+        )
+
+    def _committed(self, committed: Committed) -> None:
+        match committed.what:
+            case OrderEntry():
+                reached = Status.INITIALIZED
+            case ProgressEntry(status=status):
+                reached = status
+            case _:
+                return
+        for hear in self._on_status:
+            hear(reached)
+
+
+def number_of(account_id: AccountId) -> str:
+    """The venue's name of an account."""
+    return f"SIM-{account_id}"
