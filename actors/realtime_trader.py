@@ -34,7 +34,7 @@ from actors.strategy_host import DecideOnBar, OpenStrategy
 from trader.ids import AccountId, InstrumentId, SessionId
 from trader.market.digest import digest
 from trader.money import Quantity
-from trader.ports import Ledger
+from trader.ports import SessionLoader
 from trader.records import ChangeEntry, DecisionEntry, OrderEntry, SessionRows
 from trader.session import effects as wanted
 from trader.session.events import (
@@ -121,7 +121,7 @@ class RealtimeTrader(Actor):
         self,
         rules: SessionRules,
         neighbours: Neighbours,
-        ledger: Ledger,
+        ledger: SessionLoader,
         epoch: Callable[[], int],
         trading_state: Callable[[], TradingStateChanged],
         *,

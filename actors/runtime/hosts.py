@@ -19,9 +19,13 @@ _ELAPSED_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 class Host(Protocol):
     """The outside world of a runtime: a loop, two clocks, identities and chance."""
 
-    loop: asyncio.AbstractEventLoop
-    pick: Callable[[Sequence[Any]], int] | None
-    """Which of those ready is served next, one per slice; None: in order, by time budget."""
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where everything runs."""
+
+    @property
+    def pick(self) -> Callable[[Sequence[Any]], int] | None:
+        """Which of those ready is served next, one per slice; None: in order, by time budget."""
 
     def elapsed(self) -> float:
         """Seconds since some fixed instant, suspended time included; for ages and deadlines."""

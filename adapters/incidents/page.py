@@ -193,7 +193,11 @@ def _head_of(said: Any) -> SessionId:
 def _take(said: Any, lives: list[Life]) -> None:
     match said:
         case {"at_s": float(at_s) | int(at_s), "heard": dict(heard), **rest} if lives:
-            lives[-1].steps.append(_step(float(at_s), heard, rest))
+            step, life = _step(float(at_s), heard, rest), lives[-1]
+            is_told = life.steps or life.began.state is not None
+            if not (is_told or isinstance(step.event, SessionLoaded)):
+                raise ValueError("a life has neither a state nor a load")
+            life.steps.append(step)
         case {"began": dict(began)}:
             lives.append(Life(_began(began)))
         case {"ended": {"reason": str(reason)}}:
@@ -239,8 +243,11 @@ def began_of(
     state: SessionState, event: SessionEvent, at: datetime, at_s: float, lost_count: int
 ) -> Began:
     """The life whose state is now about to be given that event."""
-    is_new = isinstance(event, SessionLoaded)
-    frozen = None if is_new else freeze(state)
+    frozen = None
+    if isinstance(event, SessionLoaded):
+        at = event.loaded_at
+    else:
+        frozen = freeze(state)
     return Began(at, at_s, state.rules, state.is_exits_only, frozen, lost_count)
 
 

@@ -42,18 +42,28 @@ log = structlog.get_logger()
 
 
 class RecordedHeart:
-    """`step` for one session, with everything that passes it handed to `put` (False: no room)."""
+    """`step` for one session, with everything that passes it handed to `put` (False: no room).
 
-    def __init__(self, put: Callable[[Record], bool], now: Callable[[], datetime]) -> None:
+    `is_calm`: there is room enough to go on after something was lost.
+    """
+
+    def __init__(
+        self,
+        put: Callable[[Record], bool],
+        now: Callable[[], datetime],
+        is_calm: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._put = put
         self._now = now
+        self._is_calm = is_calm
         self._lost_count = 0
         self._is_holed = False  # something is missing: nothing more until the state is written
         self.wants_state = False  # set by the recorder: write the state next
 
     def __call__(self, state: SessionState, event: SessionEvent, now_s: float) -> Effects:
         """As `step`."""
-        if self._is_holed or self.wants_state or type(event) is SessionLoaded:
+        is_due = self._is_holed or self.wants_state or type(event) is SessionLoaded
+        if is_due and self._is_calm():
             self._begin(state, event, now_s)
         try:
             effects = step(state, event, now_s)
@@ -105,7 +115,7 @@ class Recorder:
         """The session's heart, recorded; the same one for each of its bodies."""
         if session_id not in self._hearts:
             self._hearts[session_id] = RecordedHeart(
-                lambda record: self._put(session_id, record), self._now
+                lambda record: self._put(session_id, record), self._now, self._is_calm
             )
         return self._hearts[session_id]
 
@@ -124,6 +134,9 @@ class Recorder:
             return False
         self._queue.put((session_id, record))
         return True
+
+    def _is_calm(self) -> bool:
+        return self._queue.qsize() < self._queue_records_max // 2
 
     # In the thread
 

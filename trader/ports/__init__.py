@@ -34,7 +34,7 @@ from trader.ports.market import (
     Venue,
     VenueClock,
 )
-from trader.ports.store import Journal, Ledger, Spool
+from trader.ports.store import Journal, Ledger, SessionLoader, Spool
 from trader.ports.strategies import StrategyRunner
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "NotSent",
     "OrdersReported",
     "Rejected",
+    "SessionLoader",
     "Spool",
     "StrategyRunner",
     "TickReceived",

@@ -60,7 +60,17 @@ class Spool(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class SessionLoader(Protocol):
+    """What a trader is rebuilt from. Raises StoreUnavailable when it does not answer."""
+
+    async def begin_session(
+        self, session_id: SessionId, account_id: AccountId, instrument: InstrumentId, epoch: int
+    ) -> SessionRows:
+        """Ensure the session's row, bump its incarnation, load its rows."""
+        ...
+
+
+class Ledger(SessionLoader, Protocol):
     """The read and ownership side of the store. Raises StoreUnavailable when it does not answer."""
 
     async def claim(
@@ -75,12 +85,6 @@ class Ledger(Protocol):
 
     async def release(self, lease: Lease) -> None:
         """Give it back at once."""
-        ...
-
-    async def begin_session(
-        self, session_id: SessionId, account_id: AccountId, instrument: InstrumentId, epoch: int
-    ) -> SessionRows:
-        """Ensure the session's row, bump its incarnation, load its rows."""
         ...
 
     async def position_qtys(self, account_id: AccountId) -> Mapping[SessionId, Quantity]:

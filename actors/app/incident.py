@@ -1,0 +1,242 @@
+"""Incident replay: what a session heard is told to the trader itself once more, in virtual time.
+
+The body is the daemon's own `RealtimeTrader`, its heart recorded as the daemon's is. Its neighbours
+and its timers say nothing, for what they said then is in the file. Whatever it decides is compared
+with what was decided then, event by event.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from actors.lanes import CONFLATE, LANES
+from actors.realtime_trader import Neighbours, RealtimeTrader, name_of
+from actors.runtime import Actor, Child, Reminder, Runtime, SimulationHost
+from adapters.incidents.effects import did_of
+from adapters.incidents.page import Life, Record, Recording, Step, Stepped, state_of
+from adapters.incidents.recorder import RecordedHeart
+from trader.ids import AccountId, InstrumentId, SessionId
+from trader.records import SessionRows
+from trader.session.events import SessionLoaded, TradingState, TradingStateChanged
+from trader.session.state import SessionState
+
+_NEVER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first place where two answers part, and both sides of it."""
+
+    place: str
+    then: object
+    now: object
+
+    def __str__(self) -> str:
+        return f"{self.place}: then {_short(self.then)}, now {_short(self.now)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One event of a life, what was done then, and where that differs now; None: nowhere."""
+
+    life: int  # from 1
+    at: datetime
+    step: Step
+    difference: Difference | None
+
+    @property
+    def name(self) -> str:
+        """The event's."""
+        return type(self.step.event).__name__
+
+    def __str__(self) -> str:
+        verdict = "same" if self.difference is None else f"different: {self.difference}"
+        return f"life {self.life}, {self.at:%Y-%m-%d %H:%M:%S.%f}Z {self.name}: {verdict}"
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A recording, decided once more."""
+
+    recording: Recording
+    answers: tuple[Answer, ...]
+
+    @property
+    def first_differences(self) -> tuple[Answer, ...]:
+        """One of each life at most: what was heard after it answers other questions."""
+        odd = (each for each in self.answers if each.difference is not None)
+        return tuple(next(same) for _, same in itertools.groupby(odd, lambda each: each.life))
+
+
+def replay(recording: Recording) -> Replayed:
+    """Tell every life of it once more, each from its beginning."""
+    answers = [
+        Answer(
+            number,
+            life.began.at + timedelta(seconds=step.at_s - life.began.at_s),
+            step,
+            _difference(step, now),
+        )
+        for number, life in enumerate(recording.lives, 1)
+        for step, now in itertools.zip_longest(life.steps, _tell(life))
+        if step is not None
+    ]
+    return Replayed(recording, tuple(answers))
+
+
+# One life
+
+
+class _Body(RealtimeTrader):
+    """The daemon's trader with no timers of its own, and maybe in the middle of its life."""
+
+    state: SessionState | None = None
+
+    def on_start(self) -> None:
+        if self.state is None:
+            super().on_start()
+        else:
+            self._state = self.state
+
+    def remind(self, delay_s: float, message: Any) -> Reminder:
+        return super().remind(_NEVER_S, message)
+
+
+class _Neighbour(Actor):
+    """Hears everything and says nothing."""
+
+    def on_receive(self, message: object) -> None:
+        pass
+
+
+class _Then:
+    """What the body was loaded with then; one told from the middle of its life loads nothing."""
+
+    def __init__(self, life: Life) -> None:
+        self._events = [step.event for step in life.steps[:2]]
+
+    async def begin_session(
+        self, session_id: SessionId, account_id: AccountId, instrument: InstrumentId, epoch: int
+    ) -> SessionRows:
+        return self._loaded.rows
+
+    def epoch(self) -> int:
+        return self._loaded.epoch
+
+    def trading_state(self) -> TradingStateChanged:
+        match self._events:
+            case [_, TradingStateChanged() as standing]:
+                return standing
+            case _:  # the file ends before it
+                return TradingStateChanged(TradingState.ACTIVE, "")
+
+    @property
+    def _loaded(self) -> SessionLoaded:
+        loaded = self._events[0]
+        assert isinstance(loaded, SessionLoaded)  # a page without it is not read
+        return loaded
+
+
+def _tell(life: Life) -> Iterator[Stepped]:
+    """What the body does now, event by event; it may end before the life did."""
+    if not life.steps:
+        return
+    began = life.began
+    host = SimulationHost(0, starts_at=began.at - timedelta(seconds=began.at_s))
+    loop, heard = host.loop, _Heard()
+    runtime = Runtime(host, lanes=LANES, conflate=CONFLATE)
+    name = name_of(began.rules.session_id)
+    children = (Child("neighbour", _Neighbour), Child(name, lambda: _body(life, runtime, heard)))
+    try:
+        loop.run_until_complete(_until(loop, began.at_s))
+        loop.run_until_complete(runtime.start(*children))
+        loop.run_until_idle()
+        for step in life.steps:
+            if not heard.waiting:  # all but what comes with the load is told by us
+                loop.run_until_complete(_until(loop, step.at_s))
+                runtime.address(name).tell(step.event)
+                loop.run_until_idle()
+            if not heard.waiting:
+                return
+            now = heard.waiting.pop(0)
+            yield now
+            if now.effects is None:
+                return
+        loop.run_until_complete(runtime.stop(0.0))
+    finally:
+        loop.close()
+
+
+class _Heard:
+    """What has passed the heart and was not compared yet."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Stepped] = []
+
+    def put(self, record: Record) -> bool:
+        """Keep the steps."""
+        if isinstance(record, Stepped):
+            self.waiting.append(record)
+        return True
+
+
+def _body(life: Life, runtime: Runtime, heard: _Heard) -> _Body:
+    then, neighbour = _Then(life), runtime.address("neighbour")
+    body = _Body(
+        life.began.rules,
+        Neighbours(neighbour, neighbour, neighbour, neighbour, neighbour),
+        then,
+        then.epoch,
+        then.trading_state,
+        exits_only="as it was" if life.began.is_exits_only else "",
+        heart=RecordedHeart(heard.put, runtime.host.now),
+    )
+    body.state = state_of(life.began)
+    return body
+
+
+async def _until(loop: asyncio.AbstractEventLoop, at_s: float) -> None:
+    """That very second, not one that rounding made of it."""
+    passed = loop.create_future()
+    loop.call_at(at_s, passed.set_result, None)
+    await passed
+
+
+# Comparing
+
+
+def _difference(step: Step, now: Stepped | None) -> Difference | None:
+    if now is None:
+        return Difference("the trader", "lived on", "is dead")
+    if (step.at_s, step.event) != (now.at_s, now.event):
+        return Difference("heard", (step.at_s, step.event), (now.at_s, now.event))
+    if now.effects is None or step.raised:
+        return _parting("raised", step.raised, now.raised)
+    return _parting("", step.did, did_of(now.effects))
+
+
+def _parting(place: str, then: object, now: object) -> Difference | None:
+    """The first place where they part."""
+    match then, now:
+        case dict(), dict():
+            if then.get("is") != now.get("is"):
+                return Difference(place, then.get("is"), now.get("is"))
+            name = f"{place}.".removeprefix(".")
+            keys = sorted({*then, *now})
+            parts = ((f"{name}{key}", then.get(key), now.get(key)) for key in keys)
+        case list(), list():
+            pairs = itertools.zip_longest(then, now)
+            parts = ((f"{place}[{n}]", a, b) for n, (a, b) in enumerate(pairs))
+        case _:
+            return None if then == now else Difference(place, then, now)
+    return next(filter(None, itertools.starmap(_parting, parts)), None)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict) and "is" in value:
+        value = value["is"]
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 200 else f"{text[:200]} ..."
