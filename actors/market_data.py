@@ -24,7 +24,7 @@ from actors.audience import (
     Unwatch,
     Watch,
 )
-from actors.runtime import Actor, Address
+from actors.runtime import Actor, Address, Reminder
 from trader.accounts.events import FrameRefused
 from trader.ids import InstrumentId, SessionId
 from trader.instants import Timeframe
@@ -38,6 +38,7 @@ from trader.market.events import (
     SeriesOpened,
 )
 from trader.market.line import Ask, Line, LineEvents
+from trader.market.staleness import NEVER_S
 from trader.orders.events import QueryFailed
 from trader.ports import (
     BarReceived,
@@ -66,7 +67,7 @@ __all__ = [
     "Watch",
 ]
 
-BEAT_S = 0.25  # a bar closes at most this much later than it may
+LOOK_S = 0.25  # how soon after a look the next one may be: a bar closes at most so much late
 GATHER_S = 0.05  # sessions that start together make one subscription
 ANSWER_DEADLINE_S = 15.0
 RETRY_S_MIN = 0.25
@@ -89,7 +90,7 @@ class _FeedFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Beat:
+class _Look:
     pass
 
 
@@ -114,7 +115,7 @@ MarketDataMessage = (
     | _SubscribeFeed
     | _FeedSubscribed
     | _FeedFailed
-    | _Beat
+    | _Look
     | _HistoryAnswered
     | _AskAgain
 )
@@ -142,6 +143,9 @@ class MarketData(Actor):
         self._is_subscribing = False
         self._asking: set[SeriesKey] = set()  # or waiting to ask again
         self._attempts: Counter[SeriesKey | None] = Counter()  # None: the feed itself
+        self._looked_s = 0.0
+        self._armed_s = NEVER_S  # when the timer tells to look again
+        self._timer: Reminder | None = None
 
     def on_start(self) -> None:
         """Open what the audience wants; a successor begins here too."""
@@ -150,7 +154,7 @@ class MarketData(Actor):
         for request in self._audience.everyone():
             self._line(request.key).need(request.warmup_count)
             self._tell_flags(request)
-        self._beat()
+        self._arm()
 
     async def on_stop(self) -> None:
         """Unsubscribe."""
@@ -184,8 +188,8 @@ class MarketData(Actor):
                 self._gather()
             case _FeedFailed():
                 self._retry(None, _SubscribeFeed())
-            case _Beat():
-                self._beat()
+            case _Look():
+                self._look_due()
             case _HistoryAnswered():
                 self._history_answered(message)
             case _AskAgain():
@@ -193,6 +197,7 @@ class MarketData(Actor):
                 self._consider(self._line(message.key))
             case _:
                 assert_never(message)
+        self._arm()
         return None
 
     @property
@@ -274,7 +279,7 @@ class MarketData(Actor):
             self._retry(key, _AskAgain(key))
             return
         line = self._line(key)
-        self._tell(line, line.answered(message.ask, report.candles, self._now_s))
+        self._tell(line, self._board.answered(line, message.ask, report.candles, self._now_s))
         for request in self._audience.of_series(key):
             self._open(request, line)
         if message.ask.is_settling and not line.is_settled:
@@ -345,8 +350,22 @@ class MarketData(Actor):
 
     # How fresh it is, and whether the market is open
 
-    def _beat(self) -> None:
-        now_s = self._now_s
+    def _arm(self) -> None:
+        """One timer, for the first instant at which time alone changes something."""
+        due_s = max(self._board.due_s(), self._looked_s + LOOK_S)
+        if due_s < self._armed_s:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._armed_s = due_s
+            self._timer = self.remind(max(0.0, due_s - self._now_s), _Look())
+
+    def _look_due(self) -> None:
+        self._armed_s = NEVER_S
+        if self._board.due_s() <= self._now_s:  # else something has come meanwhile
+            self._look()
+
+    def _look(self) -> None:
+        self._looked_s = now_s = self._now_s
         for moved in self._board.beat(now_s):
             self._tell(moved.line, moved.events)
             self._consider(moved.line)
@@ -354,7 +373,6 @@ class MarketData(Actor):
             told = self._board.freshness.told(instrument, self.runtime.host.now())
             for request in self._audience.of(instrument):
                 request.reply_to.tell(told)
-        self.remind(BEAT_S, _Beat())
 
     def _tell_flags(self, request: Subscribe) -> None:
         freshness = self._board.freshness

@@ -1,8 +1,10 @@
 """The feed's actor: sessions hear whole series, and know when the feed cannot be believed."""
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 import pytest
 from market_parts import M1, START, A, minutes
@@ -13,6 +15,7 @@ from actors.runtime import SimulationHost
 from trader.accounts.events import FrameRefused
 from trader.ids import InstrumentId
 from trader.instants import Timeframe
+from trader.market.board import Board
 from trader.market.candle import Candle
 from trader.market.events import (
     CandleClosed,
@@ -462,3 +465,59 @@ def test_two_hundred_sessions_of_one_series_cost_one_question() -> None:
             assert all(told.of(SeriesOpened) for told in stage.told.values())
 
     play(scenario)
+
+
+@KINDS
+@pytest.mark.parametrize("seed", range(4))
+def test_a_feed_that_is_looked_at_when_something_may_change_says_what_a_restless_one_says(
+    monkeypatch: pytest.MonkeyPatch, kind: FeedKind, seed: int
+) -> None:
+    """Restless: four times a second, whatever happens."""
+
+    def day() -> tuple[list[object], int]:
+        told: list[object] = []
+        looks = 0
+
+        async def scenario(host: SimulationHost) -> None:
+            nonlocal looks
+            chance = random.Random(seed)
+            async with staged(host, kind) as stage:
+                one = stage.subscribe("one")
+                for at_s in accumulate(chance.choice((3, 20, 45, 140)) for _ in range(12)):
+                    await stage.until(at_s)
+                    match chance.randrange(6):
+                        case 0:
+                            stage.feed.lose()
+                        case 1:
+                            stage.feed.connect()
+                        case 2:
+                            stage.venue.is_trading ^= True
+                        case 3:
+                            stage.venue.is_beating ^= True
+                        case 4:
+                            stage.history.is_down ^= True
+                        case _:
+                            stage.market.tell(stage.venue.clock(is_open=chance.random() < 0.5))
+                await stage.until(1_200)
+                told.extend(each for each in one.everything if not isinstance(each, PriceMoved))
+                looks = stage.runtime.counters["turns"]
+
+        play(scenario)
+        return told, looks
+
+    said, turns = day()
+    monkeypatch.setattr(Board, "due_s", lambda _: 0.0)
+    restless, restless_turns = day()
+
+    assert _in_two(said) == _in_two(restless)
+    assert turns < restless_turns / 1.5
+
+
+def _in_two(said: list[object]) -> tuple[list[object], list[object]]:
+    """Flags and bars; which comes first within a quarter of a second says nothing."""
+    flags = [
+        each.reason if isinstance(each, FeedStale) else each
+        for each in said
+        if isinstance(each, FeedStale | FeedFresh)
+    ]
+    return flags, [each for each in said if not isinstance(each, FeedStale | FeedFresh)]

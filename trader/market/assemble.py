@@ -80,6 +80,11 @@ class Assembler:
             del self._bars[0]
         return closed
 
+    @property
+    def due_at(self) -> datetime | None:
+        """The end of the newest bar, until it is closed."""
+        return None if not self._bars or self._bars[-1].is_closed else self._closes_at
+
     def close_due(self, now: datetime, grace: timedelta) -> tuple[Candle, ...]:
         """Close the newest bar once feed time has passed its end by `grace`."""
         if self._closes_at is None or now < self._closes_at + grace:

@@ -1,6 +1,6 @@
 """The board: everything known of one feed, folded from its events. Pure; owned by its actor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -13,7 +13,7 @@ from trader.market.events import ClockUnknown, MarketClosed, MarketOpened, Price
 from trader.market.feed_time import FeedTime
 from trader.market.freshness import Freshness, MarketState
 from trader.market.intake import Admitted, Intake
-from trader.market.line import Line, LineEvents
+from trader.market.line import Ask, Line, LineEvents
 from trader.market.prices import Prices
 from trader.market.tick import Tick
 from trader.ports import (
@@ -53,6 +53,9 @@ class Board:
         self._time: FeedTime[Tick | Candle] = FeedTime()
         self._intake = Intake(self._time, self._lines)
         self._prices = Prices(self._time)
+        self._due_at: datetime | None = None  # feed time: a line has something to do
+        self._judged_s = 0.0  # when freshness was looked at
+        self._has_turned = False  # something may be fresh or stale that was not then
 
     @property
     def instruments(self) -> frozenset[InstrumentId]:
@@ -77,6 +80,7 @@ class Board:
             lines[timeframe] = Line(instrument, timeframe, self._time, self._unit)
             if self.is_connected and instrument in self._subscribed:
                 lines[timeframe].connected(now_s)
+            self._has_turned = True
         return lines[timeframe]
 
     def known(self, key: SeriesKey) -> Line | None:
@@ -91,6 +95,8 @@ class Board:
         """Fold what the feed says."""
         if not isinstance(event, FeedLost):
             self.freshness.frame_s = now_s
+        if not self.freshness.is_everything_fresh:
+            self._has_turned = True
         match event:
             case TickReceived(tick):
                 yield from self._use(self._intake.tick(tick, now_s), now_s)
@@ -109,12 +115,26 @@ class Board:
 
     def beat(self, now_s: float) -> Iterator[LineMoved]:
         """Time passes."""
+        self._due_at = None
         for line in self.lines():
-            yield LineMoved(line, line.beat(now_s))
+            yield self._moved(line, line.beat(now_s), now_s)
+
+    def answered(self, line: Line, ask: Ask, candles: Iterable[Candle], now_s: float) -> LineEvents:
+        """History's answer to what a line asked."""
+        self._has_turned = True
+        return self._moved(line, line.answered(ask, candles, now_s), now_s).events
+
+    def due_s(self) -> float:
+        """When `beat` and `turned` have something to say if nothing comes; earlier is harmless."""
+        if self._has_turned:
+            return self._judged_s
+        due_s = self.freshness.due_s(self._judged_s)
+        return due_s if self._due_at is None else min(due_s, self._time.elapsed_at(self._due_at))
 
     def turned(self, now_s: float) -> list[InstrumentId]:
         """The instruments that have just become stale, fresh, or stale for another reason."""
         speed = self._time.speed
+        self._judged_s, self._has_turned = now_s, False
         return [
             instrument
             for instrument, lines in self._lines.items()
@@ -124,6 +144,7 @@ class Board:
     def market_is(self, word: VenueClock | ClockUnknown, now_s: float) -> MarketState | None:
         """The venue's word on its hours and its time; None where the sessions know it already."""
         state: MarketState
+        self._has_turned = True
         if isinstance(word, ClockUnknown):
             state = word
         else:
@@ -153,10 +174,11 @@ class Board:
     def _connected(self, now_s: float) -> Iterator[LineMoved]:
         self.is_connected = True
         self.freshness.connected(now_s)
+        self._has_turned = True
         for line in self.lines():
             if line.instrument in self._subscribed:
                 line.connected(now_s)
-                yield LineMoved(line, ())
+                yield self._moved(line, (), now_s)
 
     def _lose(self) -> None:
         self.is_connected = False
@@ -171,6 +193,12 @@ class Board:
                 yield moved
             for line in self._lines[item.instrument].values():
                 if isinstance(item, Tick):
-                    yield LineMoved(line, line.tick(item, now_s))
+                    yield self._moved(line, line.tick(item, now_s), now_s)
                 else:
-                    yield LineMoved(line, line.bar(item, now_s))
+                    yield self._moved(line, line.bar(item, now_s), now_s)
+
+    def _moved(self, line: Line, events: LineEvents, now_s: float) -> LineMoved:
+        due_at = line.due_at(now_s)
+        if due_at is not None and (self._due_at is None or due_at < self._due_at):
+            self._due_at = due_at
+        return LineMoved(line, events)

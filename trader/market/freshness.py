@@ -12,7 +12,13 @@ from trader.market.events import (
     MarketOpened,
 )
 from trader.market.line import Line
-from trader.market.staleness import STEADY_COUNT, stale_reason
+from trader.market.staleness import (
+    FRAME_AGE_S_MAX,
+    NEVER_S,
+    STEADY_COUNT,
+    data_due_s,
+    frames_due_s,
+)
 
 MarketState = MarketOpened | MarketClosed | ClockUnknown
 _NOT_YET = "not connected yet"
@@ -26,6 +32,7 @@ class Freshness:
         self.frame_s: float | None = None  # of the newest frame
         self._since_s = 0.0  # silence counts from a connect or an opening at the earliest
         self._data_s: dict[InstrumentId, float] = {}
+        self._data_due_s: dict[InstrumentId, float] = {}  # as it was when it was last judged
         self._reasons: dict[InstrumentId, str | None] = {}
 
     @property
@@ -43,6 +50,18 @@ class Freshness:
     def stale(self) -> tuple[InstrumentId, ...]:
         """The instruments that are not fresh."""
         return tuple(sorted(name for name, reason in self._reasons.items() if reason is not None))
+
+    @property
+    def is_everything_fresh(self) -> bool:
+        """Whether nothing is left that could turn fresh."""
+        return self.frame_s is not None and not any(self._reasons.values())
+
+    def due_s(self, judged_s: float) -> float:
+        """When silence turns something stale that was fresh at `judged_s`; earlier is harmless."""
+        if self.frame_s is None or isinstance(self.market, MarketClosed):
+            return NEVER_S
+        due_s = (frames_due_s(self.frame_s), *self._data_due_s.values())
+        return min((each for each in due_s if each > judged_s), default=NEVER_S)
 
     def connected(self, elapsed_s: float) -> None:
         """The subscription stands (again)."""
@@ -80,6 +99,7 @@ class Freshness:
         if self.frame_s is None:
             return _NOT_YET
         data_s = max(self._data_s.get(instrument, 0.0), self._since_s)
+        self._data_due_s[instrument] = NEVER_S
         for line in lines:
             if not line.is_possible:
                 return f"the feed has no bars of {line.timeframe}"
@@ -87,13 +107,10 @@ class Freshness:
                 return "bars may be missing: history does not show them"
             if isinstance(self.market, MarketClosed):
                 continue
-            reason = stale_reason(
-                elapsed_s - self.frame_s,
-                elapsed_s - data_s,
-                line.timeframe,
-                speed,
-                line.series.last(STEADY_COUNT),
-            )
-            if reason is not None:
-                return reason
+            if elapsed_s >= frames_due_s(self.frame_s):
+                return f"no frame for {FRAME_AGE_S_MAX:.0f} s"
+            due_s = data_due_s(data_s, line.timeframe, speed, line.series.last(STEADY_COUNT))
+            if elapsed_s >= due_s:
+                return f"no data, though it traded in each of the last {STEADY_COUNT} bars"
+            self._data_due_s[instrument] = min(self._data_due_s[instrument], due_s)
         return None

@@ -149,16 +149,31 @@ class Line:
         if self._unit is not None:
             finals = self._roll_up.close_due(now, self._time.grace())
         events = self._finals(finals, elapsed_s) if finals else _NONE
-        if (
-            self._held is not None
-            and self._settle_at is not None
-            and self.depth_loaded
-            and now > self._settle_at + self._time.late_after(self.timeframe)
-        ):
+        given_up_at = self._given_up_at
+        if given_up_at is not None and now >= given_up_at:
             # Without a sign of a missing bar, there were no trades.
             self.is_doubtful = self._expected_at is not None or not self._has_answered
             events += self._release(elapsed_s)
         return events
+
+    def due_at(self, elapsed_s: float) -> datetime | None:
+        """When, by feed time, it has something to do if nothing comes; None: never."""
+        grace = self._time.grace()
+        ends = (self._assembler.due_at, self._roll_up.due_at)
+        due = [end + grace for end in ends if end is not None]
+        if self._given_up_at is not None:
+            due.append(self._given_up_at)
+        is_over = self.is_settled or self._is_settle_due(elapsed_s)
+        if self._settle_at is not None and not is_over:
+            due.append(self._settle_at)
+        return min(due, default=None)
+
+    @property
+    def _given_up_at(self) -> datetime | None:
+        """How long finished bars wait for history."""
+        if self._held is None or self._settle_at is None or not self.depth_loaded:
+            return None
+        return self._settle_at + self._time.late_after(self.timeframe)
 
     def wants(self, elapsed_s: float) -> Ask | None:
         """What to ask of history now, if nothing is being asked; None: nothing."""

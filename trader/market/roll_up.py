@@ -78,6 +78,13 @@ class RollUp:
             del self._bars[0]
         return (self._candle(bar),)
 
+    @property
+    def due_at(self) -> datetime | None:
+        """The end of the newest bar, until it is closed."""
+        if not self._bars or self._bars[-1].is_closed:
+            return None
+        return self._bars[-1].opened_at + self.timeframe.duration
+
     def close_due(self, now: datetime, grace: timedelta) -> tuple[Candle, ...]:
         """Close the newest bar once feed time has passed its end by `grace`."""
         if not self._bars or now < self._bars[-1].opened_at + self.timeframe.duration + grace:

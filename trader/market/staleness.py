@@ -1,4 +1,7 @@
-"""When a silent feed is a broken one. A closed market's silence is never asked about here."""
+"""When a silent feed is a broken one. A closed market's silence is never asked about here.
+
+Seconds are the host's elapsed ones.
+"""
 
 from collections.abc import Sequence
 
@@ -6,28 +9,25 @@ from trader.instants import Timeframe
 from trader.market.candle import Candle
 
 FRAME_AGE_S_MAX = 10.0  # without any frame or heartbeat
+NEVER_S = float("inf")
 STEADY_COUNT = 20  # bars without a gap: such an instrument is expected to trade on
 _SILENT_TIMEFRAMES = 2
 _SLACK_S = 5.0
 
 
-def stale_reason(
-    frame_age_s: float,
-    data_age_s: float,
-    timeframe: Timeframe,
-    speed: float,
-    newest: Sequence[Candle],
-) -> str | None:
-    """Why an instrument's feed is stale while its market is open; None: it is fresh.
+def frames_due_s(frame_s: float) -> float:
+    """When the feed is stale unless another frame comes: it, or a heartbeat, came at `frame_s`."""
+    return frame_s + FRAME_AGE_S_MAX
 
-    Ages are by the host's elapsed clock: since any frame of the feed, and since a trade or bar of
-    this instrument. `newest`: its last bars, oldest first.
+
+def data_due_s(
+    data_s: float, timeframe: Timeframe, speed: float, newest: Sequence[Candle]
+) -> float:
+    """When an instrument is stale unless a trade or bar of it comes: one came at `data_s`.
+
+    `newest`: its last bars, oldest first; never, where it does not trade in every one of them.
     """
-    if frame_age_s > FRAME_AGE_S_MAX:
-        return f"no frame for {FRAME_AGE_S_MAX:.0f} s"
-    if data_age_s > silence_s_max(timeframe, speed) and is_steady(newest):
-        return f"no data, though it traded in each of the last {STEADY_COUNT} bars"
-    return None
+    return data_s + silence_s_max(timeframe, speed) if is_steady(newest) else NEVER_S
 
 
 def silence_s_max(timeframe: Timeframe, speed: float) -> float:

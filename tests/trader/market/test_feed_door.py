@@ -16,7 +16,13 @@ from trader.market.digest import digest
 from trader.market.feed_time import FeedTime
 from trader.market.intake import Intake
 from trader.market.prices import Prices
-from trader.market.staleness import STEADY_COUNT, is_steady, silence_s_max, stale_reason
+from trader.market.staleness import (
+    STEADY_COUNT,
+    data_due_s,
+    frames_due_s,
+    is_steady,
+    silence_s_max,
+)
 from trader.market.tick import Tick
 from trader.market.warmup import stitch
 from trader.money import Price, Quantity
@@ -168,7 +174,8 @@ def test_when_silence_is_a_broken_feed(
 ) -> None:
     newest = [a_bar(minute) for minute in range(bars_count)]
 
-    assert (stale_reason(frame_age_s, data_age_s, M1, 1.0, newest) is not None) is is_stale
+    due_s = min(frames_due_s(-frame_age_s), data_due_s(-data_age_s, M1, 1.0, newest))
+    assert (due_s <= 0) is is_stale
 
 
 def test_a_gap_in_the_last_bars_means_that_silence_is_usual() -> None:
