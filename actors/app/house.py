@@ -9,7 +9,7 @@ import structlog
 from actors import broker_out, realtime_trader, sessions
 from actors.app.lock import only_daemon_of
 from actors.app.opened import House as House
-from actors.app.operator import Latch
+from actors.app.operator import HaltFileOnDisk, Latch
 from actors.app.secrets import database_url
 from actors.app.venues import open_venues
 from actors.app.wiring import tree_of
@@ -77,7 +77,7 @@ async def open_house(settings: Settings, folders: Folders) -> AsyncIterator[Hous
         spooled = await store.spool.replay(store.journal)
         if spooled:
             log.warning("spool_replayed", records_count=spooled)
-        latch = Latch(folders.halt_file)
+        latch = Latch(HaltFileOnDisk(folders.halt_file))
         standing = await store.operator.standing()
         latch.state = TradingStateChanged(standing.state, standing.reason)
         await store.sessions.ensure(_desired_rows(settings))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import TypeAdapter
 
@@ -41,28 +42,77 @@ class _Record:
     fence: Fence
 
 
+class WrittenThrough(Protocol):
+    """A file whose every write is on the disk when it returns. Raises OSError."""
+
+    def open(self, bytes_count: int) -> bytes:
+        """Its content; every block of that many bytes has its room from now on."""
+        ...
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """Within what was made room for."""
+        ...
+
+    def close(self) -> None:
+        """What was written stays."""
+        ...
+
+
+class DiskFile:
+    """Fulfils `WrittenThrough`. Flushes in a thread, never on the loop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+
+    def open(self, bytes_count: int) -> bytes:
+        """Open it, made and preallocated where there is none."""
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._fd).st_size
+        if size < bytes_count:
+            # Every block is written once, so that later writes need no space and no new metadata.
+            os.pwrite(self._fd, bytes(bytes_count - size), size)
+            os.fsync(self._fd)
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        return os.pread(self._fd, max(size, bytes_count), 0)
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """Raises OSError."""
+        await asyncio.to_thread(self._write, offset, data)
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._fd)
+
+    def _write(self, offset: int, data: bytes) -> None:
+        os.pwrite(self._fd, data, offset)
+        os.fsync(self._fd)
+
+
 class FileSpool:
-    """Fulfils `trader.ports.Spool`. Flushes in a thread, never on the loop."""
+    """Fulfils `trader.ports.Spool`."""
 
     def __init__(
         self,
-        path: Path,
+        file: WrittenThrough,
         now: Callable[[], datetime],
         *,
         records_count_max: int = RECORDS_COUNT_MAX,
     ) -> None:
-        """Open the file, made and preallocated where there is none. Raises StoreUnsafe."""
+        """Open the file. Raises StoreUnsafe."""
+        self._file = file
         self._now = now
         self._records_count_max = records_count_max
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            _preallocate(self._fd, path, SLOT_BYTES * (records_count_max + 1))
-            self._oldest = max(1, _HEADER.unpack(os.pread(self._fd, _HEADER.size, 0))[0])
-            self._by_slot = _read(self._fd, self._oldest)
+            content = file.open(SLOT_BYTES * (records_count_max + 1))
         except OSError as error:
             raise StoreUnsafe(f"no room to record exits while the database is down: {error}") from (
                 error
             )
+        self._oldest = max(1, _HEADER.unpack_from(content)[0])
+        self._by_slot = _read(content, self._oldest)
         self._generation = max((r.generation for r in self._by_slot.values()), default=self._oldest)
         self._next_number = 1 + max((r.number for r in self._by_slot.values()), default=0)
         self._free = deque(n for n in range(1, records_count_max + 1) if n not in self._by_slot)
@@ -81,7 +131,7 @@ class FileSpool:
         try:
             slot = self._free.popleft()
             async with asyncio.timeout(FLUSH_TIMEOUT_S):
-                await asyncio.to_thread(_write, self._fd, slot, record)
+                await self._file.write(slot * SLOT_BYTES, _text_of(record))
             self._by_slot[slot] = record
             durability = Durability.SPOOL
         except (IndexError, OSError, TimeoutError, _TooLong):
@@ -104,7 +154,7 @@ class FileSpool:
         records = sorted((*slots.values(), *memories), key=lambda record: record.number)
         outcomes = await journal.adopt([(record.item, record.fence) for record in records])
         try:
-            await asyncio.to_thread(_give_up, self._fd, self._generation)
+            await self._file.write(0, _HEADER.pack(self._generation, 0, 0, 0))
         except OSError as error:
             raise StoreUnavailable(f"spool: {error}") from error
         for slot in slots:
@@ -115,45 +165,28 @@ class FileSpool:
 
     def close(self) -> None:
         """Close the file; its records stay."""
-        os.close(self._fd)
+        self._file.close()
 
 
 class _TooLong(Exception):
     """The text does not fit its slot."""
 
 
-def _preallocate(fd: int, path: Path, bytes_count: int) -> None:
-    """Every block written once, so that later writes need no space and no new metadata."""
-    size = os.fstat(fd).st_size
-    if size < bytes_count:
-        os.pwrite(fd, bytes(bytes_count - size), size)
-        os.fsync(fd)
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
-
-
-def _write(fd: int, slot: int, record: _Record) -> None:
+def _text_of(record: _Record) -> bytes:
+    """As it stands in its slot. Raises _TooLong."""
     text = _RECORD.dump_json((record.item, record.fence))
     if len(text) > SLOT_BYTES - _HEADER.size:
         raise _TooLong
     checksum = zlib.crc32(text, _salt(record.generation, record.number))
-    header = _HEADER.pack(record.generation, record.number, len(text), checksum)
-    os.pwrite(fd, header + text, slot * SLOT_BYTES)
-    os.fsync(fd)
+    return _HEADER.pack(record.generation, record.number, len(text), checksum) + text
 
 
-def _give_up(fd: int, oldest: int) -> None:
-    os.pwrite(fd, _HEADER.pack(oldest, 0, 0, 0), 0)
-    os.fsync(fd)
-
-
-def _read(fd: int, oldest: int) -> dict[int, _Record]:
+def _read(content: bytes, oldest: int) -> dict[int, _Record]:
     by_slot = {}
-    for slot in range(1, os.fstat(fd).st_size // SLOT_BYTES):
-        block = os.pread(fd, SLOT_BYTES, slot * SLOT_BYTES)
-        generation, number, length, checksum = _HEADER.unpack_from(block)
-        text = block[_HEADER.size : _HEADER.size + length]
+    for slot in range(1, len(content) // SLOT_BYTES):
+        start = slot * SLOT_BYTES
+        generation, number, length, checksum = _HEADER.unpack_from(content, start)
+        text = content[start + _HEADER.size : start + _HEADER.size + length]
         if generation >= oldest and zlib.crc32(text, _salt(generation, number)) == checksum:
             item, fence = _RECORD.validate_json(text)
             by_slot[slot] = _Record(generation, number, item, fence)

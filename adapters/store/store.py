@@ -17,7 +17,7 @@ from adapters.store.portfolio import PortfolioLimitsStore
 from adapters.store.postgres import PostgresJournal
 from adapters.store.reads import Reads
 from adapters.store.sessions import Sessions
-from adapters.store.spool import RECORDS_COUNT_MAX, FileSpool
+from adapters.store.spool import RECORDS_COUNT_MAX, DiskFile, FileSpool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,8 @@ async def open_store(
         url = settings.database_url or await stack.enter_async_context(
             embedded_postgres(settings.data_folder / "postgres")
         )
-        spool = FileSpool(
-            settings.data_folder / "exits.spool", now, records_count_max=settings.spool_records_max
-        )
+        file = DiskFile(settings.data_folder / "exits.spool")
+        spool = FileSpool(file, now, records_count_max=settings.spool_records_max)
         stack.callback(spool.close)
         pool = readers(url, settings.command_timeout_s, settings.read_connections_max)
         await pool

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.account_messages import AccountState, DescribeAccount
-from actors.app.operator import Latch
+from actors.app.operator import HaltFileOnDisk, Latch
 from actors.audience import DescribeFeed, ReadSeries
 from actors.command_keeper import NAME as COMMANDS
 from actors.command_keeper import CommandKeeper
@@ -129,7 +129,7 @@ class WatchedLatch(Latch):
     """The real one, and when its file came and went."""
 
     def __init__(self, file: Path, log: list[str]) -> None:
-        super().__init__(file)
+        super().__init__(HaltFileOnDisk(file))
         self._log = log
 
     def write_file(self, reason: str) -> None:

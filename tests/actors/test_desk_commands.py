@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from desk_stage import Poison, Stage, play
 
-from actors.app.operator import Latch
+from actors.app.operator import HaltFileOnDisk, Latch
 from tests.trader.order_parts import SESSION
 from tests.trader.session.session_world import START, buy
 from trader.ids import SessionId
@@ -43,7 +43,7 @@ def test_a_halt_is_durable_before_any_trader_hears_of_it(tmp_path: Path) -> None
         assert stage.latch.halted() == "lunch"
         assert stage.rows.standing is not None
         assert stage.rows.standing.state is TradingState.HALTED
-        assert Latch(tmp_path / "HALT").halted()  # as a restarted daemon sees it
+        assert Latch(HaltFileOnDisk(tmp_path / "HALT")).halted()  # as a restarted daemon sees it
 
     play(tmp_path, scenario)
 

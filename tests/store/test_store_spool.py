@@ -27,7 +27,7 @@ from store.store_parts import (
 from adapters.simulated.journal import MemoryJournal
 from adapters.simulated.rows import MemoryStore
 from adapters.store import spool as spool_module
-from adapters.store.spool import SLOT_BYTES, FileSpool
+from adapters.store.spool import SLOT_BYTES, DiskFile, FileSpool
 from trader.errors import StoreUnavailable, StoreUnsafe
 from trader.money import Price, Quantity
 from trader.orders.order import Change, Order
@@ -39,7 +39,8 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 def a_spool(folder: Path, records_count_max: int = 20) -> FileSpool:
     """A small one."""
-    return FileSpool(folder / "exits.spool", lambda: NOW, records_count_max=records_count_max)
+    file = DiskFile(folder / "exits.spool")
+    return FileSpool(file, lambda: NOW, records_count_max=records_count_max)
 
 
 def a_store() -> MemoryStore:
