@@ -39,6 +39,11 @@ class Folders:
         return self.state / "trader.sock"
 
     @property
+    def recordings(self) -> Path:
+        """What sessions heard and decided, a file each, where `daemon.record` is true."""
+        return self.data / "recordings"
+
+    @property
     def halt_file(self) -> Path:
         """While it exists no entry leaves, whatever else is broken."""
         return self.state / "HALT"

@@ -84,6 +84,8 @@ class DaemonConfig(Section):
     data_dir: str = ""
     state_dir: str = ""
     stop_grace_s: Seconds = 10.0
+    record: bool = False
+    record_bytes_max: Annotated[int, Field(ge=65_536, le=1_000_000_000)] = 64_000_000
 
 
 class StoreConfig(Section):

@@ -10,6 +10,7 @@ from actors import broker_out, realtime_trader, sessions
 from actors.app.lock import only_daemon_of
 from actors.app.opened import House as House
 from actors.app.operator import HaltFileOnDisk, Latch
+from actors.app.recording import hearts
 from actors.app.secrets import database_url
 from actors.app.venues import open_venues
 from actors.app.wiring import tree_of
@@ -82,6 +83,7 @@ async def open_house(settings: Settings, folders: Folders) -> AsyncIterator[Hous
         latch.state = TradingStateChanged(standing.state, standing.reason)
         await store.sessions.ensure(_desired_rows(settings))
         runtime = _runtime(settings, host)
+        heart_of = stack.enter_context(hearts(settings, folders, runtime))
         house = House(
             settings=settings,
             folders=folders,
@@ -100,7 +102,7 @@ async def open_house(settings: Settings, folders: Folders) -> AsyncIterator[Hous
         jobs.start()
         stack.callback(jobs.stop)
         stack.push_async_callback(runtime.stop, settings.daemon.stop_grace_s)
-        await runtime.start(tree_of(house, jobs))
+        await runtime.start(tree_of(house, jobs, heart_of=heart_of))
         yield house
 
 

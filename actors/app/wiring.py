@@ -20,7 +20,7 @@ from actors.job_runner import JobRunner
 from actors.journal import Journal
 from actors.market_data import MarketData
 from actors.portfolio_server import PortfolioServer
-from actors.realtime_trader import Neighbours, RealtimeTrader
+from actors.realtime_trader import Heart, Neighbours, RealtimeTrader
 from actors.runtime import (
     Actor,
     Address,
@@ -39,12 +39,16 @@ from trader.orders.events import QueryFailed
 from trader.ports import CalendarJobs, FeedKind, StrategyRunner
 from trader.risk.portfolio import PortfolioLimits
 from trader.session.rules import SessionRules
+from trader.session.step import step
 
 BUNDLED = ("sma_cross", "donchian", "mean_reversion")
 
 
 def tree_of(
-    house: Wired, calendar_jobs: CalendarJobs, inline: StrategyRunner | None = None
+    house: Wired,
+    calendar_jobs: CalendarJobs,
+    inline: StrategyRunner | None = None,
+    heart_of: Callable[[SessionId], Heart] = lambda _: step,
 ) -> SupervisorSpec:
     """The house's actors as one specification. `inline`: who decides in this process."""
     settings, runtime, store = house.settings, house.runtime, house.store
@@ -106,6 +110,7 @@ def tree_of(
             lambda: house.leases[account_id].epoch,
             house.latch.current,
             exits_only=why_exits_only,
+            heart=heart_of(rules.session_id),
         )
 
     def desired(session_id: SessionId) -> Desired:

@@ -36,6 +36,7 @@ from trader.session.state import SessionState
 from trader.session.step import SessionEvent, step
 
 QUEUE_RECORDS_MAX = 10_000
+CLOSE_TIMEOUT_S = 5.0
 _HIDDEN = b"[hidden]"
 
 log = structlog.get_logger()
@@ -125,9 +126,9 @@ class Recorder:
             self._hearts[session_id].keep(Ended(self._now(), reason))
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write what waits, and end; a disk that hangs does not hold up the end."""
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(CLOSE_TIMEOUT_S)
 
     def _put(self, session_id: SessionId, record: Record) -> bool:
         if self._queue.qsize() >= self._queue_records_max:
