@@ -90,6 +90,8 @@ class WiredJournal:
 
     async def write(self, entries: Sequence[Entry]) -> tuple[Outcome, ...]:
         """One commit."""
+        if not entries:
+            return ()
         return await self._connections.write(
             "journal", lambda: self._rows.write(entries), is_held=_is_one_statement(entries)
         )
