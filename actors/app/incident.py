@@ -40,12 +40,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One event of a life, what was done then, and where that differs now; None: nowhere."""
+    """One event of a life, what was done then, and what is done now."""
 
     life: int  # from 1
     at: datetime
     step: Step
-    difference: Difference | None
+    now: Stepped | None  # None: the body did not live to hear it
+    difference: Difference | None  # None: it is the same
 
     @property
     def name(self) -> str:
@@ -65,6 +66,20 @@ class Replayed:
     answers: tuple[Answer, ...]
 
     @property
+    def accepted(self) -> Recording:
+        """The recording with what is decided now in the place of what was decided then."""
+        lives = []
+        for number, life in enumerate(self.recording.lives, 1):
+            now = [each.now for each in self.of_life(number) if each.now is not None]
+            steps = [Step(s.at_s, s.event, did_of(s.effects or ()), s.raised) for s in now]
+            lives.append(Life(life.began, steps, life.ended))
+        return Recording(self.recording.session_id, tuple(lives), is_torn=False)
+
+    def of_life(self, number: int) -> tuple[Answer, ...]:
+        """Its answers in that life, from 1."""
+        return tuple(each for each in self.answers if each.life == number)
+
+    @property
     def first_differences(self) -> tuple[Answer, ...]:
         """One of each life at most: what was heard after it answers other questions."""
         odd = (each for each in self.answers if each.difference is not None)
@@ -78,6 +93,7 @@ def replay(recording: Recording) -> Replayed:
             number,
             life.began.at + timedelta(seconds=step.at_s - life.began.at_s),
             step,
+            now,
             _difference(step, now),
         )
         for number, life in enumerate(recording.lives, 1)

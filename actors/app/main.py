@@ -140,6 +140,27 @@ def db_upgrade(
     _say(asdict(_answered(database.upgrade(settings, places))), as_json)
 
 
+@app.command("replay-incident")
+def replay_incident(
+    file: Annotated[Path, typer.Argument(help="A recording, or the folder of them.")],
+    session: Annotated[str, typer.Option(help="Only this session's.")] = "",
+    life: Annotated[int | None, typer.Option(min=1, help="Only this life of it.")] = None,
+    as_json: AsJson = False,
+    is_whole: Annotated[bool, typer.Option("--all", help="Every event and effect.")] = False,
+    pytest_file: Annotated[
+        Path | None, typer.Option("--pytest", help="Write a test of it, its data beside it.")
+    ] = None,
+    is_accepted: Annotated[
+        bool, typer.Option("--accept", help="What is decided now is right: write it into FILE.")
+    ] = False,
+) -> None:
+    """What was recorded (`daemon.record`) is decided once more. Exit code 1 where it differs."""
+    from actors.app import incident_verb
+
+    wishes = incident_verb.Wishes(session, life, as_json, is_whole, pytest_file, is_accepted)
+    raise typer.Exit(incident_verb.replay_incident(file, wishes))
+
+
 @app.command()
 def doctor(config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Everything that can be wrong, looked at; each finding with what to do about it."""

@@ -87,7 +87,7 @@ class Life:
 
     began: Began
     steps: list[Step] = field(default_factory=list)
-    ended: str = ""  # why; "": the file does not say
+    ended: Ended | None = None  # None: the file does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,21 @@ def without_params(rules: SessionRules) -> SessionRules:
     if rules.strategy is None:
         return rules
     return dataclasses.replace(rules, strategy=dataclasses.replace(rules.strategy, params=()))
+
+
+def encode_recording(recording: Recording) -> bytes:
+    """The whole file again."""
+    lines = [head_line(recording.session_id)]
+    for life in recording.lives:
+        lines.append(encode_record(life.began))
+        for step in life.steps:
+            said = {"at_s": step.at_s, "heard": encode(step.event)}
+            lines.append(
+                _line(said | ({"raised": step.raised} if step.raised else {"did": step.did}))
+            )
+        if life.ended is not None:
+            lines.append(encode_record(life.ended))
+    return b"".join(lines)
 
 
 def _line(said: dict[str, Any]) -> bytes:
@@ -200,9 +215,9 @@ def _take(said: Any, lives: list[Life]) -> None:
             life.steps.append(step)
         case {"began": dict(began)}:
             lives.append(Life(_began(began)))
-        case {"ended": {"reason": str(reason)}}:
+        case {"ended": {"at": str(at), "reason": str(reason)}}:
             if lives:  # else its beginning lies in an older file
-                lives[-1].ended = reason
+                lives[-1].ended = Ended(datetime.fromisoformat(at), reason)
         case _:
             raise ValueError(f"not a record: {sorted(said) if isinstance(said, dict) else said!r}")
 
