@@ -24,7 +24,7 @@ from actors.audience import (
     Unwatch,
     Watch,
 )
-from actors.runtime import Actor, Address, Reminder
+from actors.runtime import Actor, Address, Alarm
 from trader.accounts.events import FrameRefused
 from trader.ids import InstrumentId, SessionId
 from trader.instants import Timeframe
@@ -38,7 +38,6 @@ from trader.market.events import (
     SeriesOpened,
 )
 from trader.market.line import Ask, Line, LineEvents
-from trader.market.staleness import NEVER_S
 from trader.orders.events import QueryFailed
 from trader.ports import (
     BarReceived,
@@ -144,8 +143,7 @@ class MarketData(Actor):
         self._asking: set[SeriesKey] = set()  # or waiting to ask again
         self._attempts: Counter[SeriesKey | None] = Counter()  # None: the feed itself
         self._looked_s = 0.0
-        self._armed_s = NEVER_S  # when the timer tells to look again
-        self._timer: Reminder | None = None
+        self._alarm = Alarm(self, _Look())
 
     def on_start(self) -> None:
         """Open what the audience wants; a successor begins here too."""
@@ -351,16 +349,11 @@ class MarketData(Actor):
     # How fresh it is, and whether the market is open
 
     def _arm(self) -> None:
-        """One timer, for the first instant at which time alone changes something."""
-        due_s = max(self._board.due_s(), self._looked_s + LOOK_S)
-        if due_s < self._armed_s:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._armed_s = due_s
-            self._timer = self.remind(max(0.0, due_s - self._now_s), _Look())
+        """For the first instant at which time alone changes something."""
+        self._alarm.by(max(self._board.due_s(), self._looked_s + LOOK_S))
 
     def _look_due(self) -> None:
-        self._armed_s = NEVER_S
+        self._alarm.clear()
         if self._board.due_s() <= self._now_s:  # else something has come meanwhile
             self._look()
 

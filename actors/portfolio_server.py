@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from actors.account_messages import EquityAsked, EquityReported
-from actors.runtime import Actor, Address
+from actors.runtime import Actor, Address, Alarm
 from trader.ids import AccountId, ClientOrderId, SessionId
 from trader.money import ZERO
 from trader.risk.events import HeatChanged, HeatGranted, HeatRefused, ReserveHeat
@@ -21,7 +21,6 @@ from trader.session.events import HeatAsked
 NAME = "portfolio"
 TOPIC = "heat"  # HeatChanged and HeatAsked are published here
 RETRY_S = 1.0  # the database did not give the limits
-BEAT_S = 0.5  # how often the level is looked at without an occasion: ages pass by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,8 @@ class HeatPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class _Beat:
-    pass
+class _Older:
+    """Time may have changed the sum: a report or a mark is too old, a grant is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ PortfolioMessage = (
     | _LimitsLoaded
     | _LimitsFailed
     | _LoadAgain
-    | _Beat
+    | _Older
 )
 
 
@@ -121,6 +120,7 @@ class PortfolioServer(Actor):
         self._portfolio = Portfolio(PortfolioLimits(ZERO, ZERO, {}, 0.0, 0.0))
         self._limits: PortfolioLimits | None = None
         self._told: Heat | None = None
+        self._alarm = Alarm(self, _Older())
 
     def on_start(self) -> None:
         """Ask everybody for their share."""
@@ -129,7 +129,6 @@ class PortfolioServer(Actor):
         for _, address in self._accounts:
             address.tell(EquityAsked())
         self.publish(TOPIC, HeatAsked())
-        self.remind(BEAT_S, _Beat())
 
     def on_receive(self, message: PortfolioMessage) -> HeatPicture | None:
         """One line a message."""
@@ -137,27 +136,23 @@ class PortfolioServer(Actor):
         match message:
             case TakeContribution():
                 self._portfolio.take(message.contribution, now_s)
-                self._push(now_s)
             case Reserve():
                 self._reserve(message, now_s)
             case ReleaseHeat():
                 self._portfolio.release(message.order_id)
             case EquityReported():
-                self._equity(message, now_s)
+                self._equity(message)
             case ExpectSessions():
                 self._expect(message.session_ids)
-                self._push(now_s)
             case _LimitsLoaded():
                 self._limits = message.limits
-                self._portfolio.limits = message.limits
-                self._push(now_s)
+                self._portfolio.take_limits(message.limits)
             case _LimitsFailed():
                 self.remind(RETRY_S, _LoadAgain())
             case _LoadAgain():
                 self._load()
-            case _Beat():
-                self._push(now_s)
-                self.remind(BEAT_S, _Beat())
+            case _Older():
+                self._alarm.clear()
             case DescribeHeat():
                 return HeatPicture(
                     self._portfolio.heat(now_s),
@@ -166,6 +161,7 @@ class PortfolioServer(Actor):
                 )
             case _:
                 assert_never(message)
+        self._push(now_s)
         return None
 
     def _expect(self, session_ids: tuple[SessionId, ...]) -> None:
@@ -178,13 +174,12 @@ class PortfolioServer(Actor):
         outcome = self._portfolio.reserve(message.request, now_s)
         message.reply_to.tell(outcome if isinstance(outcome, HeatRefused) else HeatGranted(outcome))
 
-    def _equity(self, message: EquityReported, now_s: float) -> None:
+    def _equity(self, message: EquityReported) -> None:
         balance = message.balance
         if balance.equity.currency == self._currency:
             self._portfolio.take_equity(
                 balance.account_id, balance.equity.amount, balance.reported_at
             )
-        self._push(now_s)
 
     def _push(self, now_s: float) -> None:
         """Down to every trader, when the level or who is missing changed."""
@@ -192,3 +187,4 @@ class PortfolioServer(Actor):
         told, self._told = self._told, heat
         if told is None or told.level is not heat.level or told.missing != heat.missing:
             self.publish(TOPIC, HeatChanged(heat))
+        self._alarm.by(self._portfolio.due_s(now_s))

@@ -29,7 +29,7 @@ from actors.market_data import Backfill as BackfillBars
 from actors.market_data import Subscribe
 from actors.portfolio_server import TOPIC as HEAT
 from actors.portfolio_server import ReleaseHeat, Reserve, TakeContribution
-from actors.runtime import Actor, Address, Reminder
+from actors.runtime import Actor, Address, Alarm
 from actors.strategy_host import DecideOnBar, OpenStrategy
 from trader.ids import AccountId, InstrumentId, SessionId
 from trader.market.digest import digest
@@ -44,7 +44,7 @@ from trader.session.events import (
     TradingStateChanged,
 )
 from trader.session.rules import SessionRules
-from trader.session.state import NEVER_S, SessionState
+from trader.session.state import SessionState
 from trader.session.step import MarketEvent, SessionEvent, step
 
 NOTICES = "notices"  # topic: what a person should know
@@ -139,8 +139,7 @@ class RealtimeTrader(Actor):
         self._state = SessionState(rules)
         self._state.is_exits_only = bool(exits_only) or rules.strategy is None
         self._early: list[SessionEvent] = []
-        self._timer: Reminder | None = None
-        self._timer_due_s = NEVER_S
+        self._alarm = Alarm(self, DutyDue())
         self._decisions: list[DecisionEntry] = []
 
     def on_start(self) -> None:
@@ -180,15 +179,9 @@ class RealtimeTrader(Actor):
             return
         for effect in self._heart(self._state, event, now_s):
             self._do(effect)
-        if self._state.due_s < self._timer_due_s or type(event) is DutyDue:
-            self._arm(now_s)
-
-    def _arm(self, now_s: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_due_s = self._state.due_s
-        if self._timer_due_s < NEVER_S:
-            self._timer = self.remind(max(0.0, self._timer_due_s - now_s), DutyDue())
+        if type(event) is DutyDue:
+            self._alarm.clear()
+        self._alarm.by(self._state.due_s)
 
     # Loading
 
@@ -227,7 +220,7 @@ class RealtimeTrader(Actor):
         early, self._early = self._early, []
         for event in early:
             self._fold(event, now_s)
-        self._arm(now_s)
+        self._alarm.by(self._state.due_s)
 
     # Effects: one line each
 

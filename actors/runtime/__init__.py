@@ -2,6 +2,7 @@
 
 from actors.runtime.actor import Actor, Reminder
 from actors.runtime.address import Address, DeadLetters
+from actors.runtime.alarm import Alarm
 from actors.runtime.engine import Engine
 from actors.runtime.future import LoopFuture
 from actors.runtime.hosts import AsyncioHost, Host
@@ -42,6 +43,7 @@ from actors.runtime.watchdog import Stuck, Watchdog
 __all__ = [
     "Actor",
     "Address",
+    "Alarm",
     "AsyncioHost",
     "Backoff",
     "Child",

@@ -311,3 +311,15 @@ def test_its_picture_shows_every_share_with_its_age_and_the_limits() -> None:
         assert picture.heat.high == 200
 
     play(scenario)
+
+
+def test_a_grant_that_is_over_is_noticed_though_everybody_reports_the_same_as_ever() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.reserve(A, "t1a", 300)  # 500 of 600: a warning
+        await asyncio.sleep(29)
+        assert levels(stage)[-1] is HeatLevel.WARN
+        await asyncio.sleep(2)
+
+        assert levels(stage)[-1] is HeatLevel.CALM
+
+    play(scenario)

@@ -1,5 +1,6 @@
 """Everybody's heat in one sum: who is missing, what is reserved, and who gets the last of it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -305,3 +306,49 @@ def test_no_order_is_counted_twice_and_none_is_granted_past_the_limit(
         heat = portfolio.heat(0.0)
         assert heat.high == expected == sum(heat.groups.values())
         assert heat.high <= 600
+
+
+HAPPENINGS = st.lists(
+    st.tuples(
+        st.sampled_from(["reserve", "report", "age", "release", "equity"]),
+        st.sampled_from([A, B]),
+        st.sampled_from([0, 100, 250]),
+        st.sampled_from([0.0, 0.5, 4.0, 10.0, 30.0]),
+    ),
+    max_size=30,
+)
+
+
+@given(HAPPENINGS)
+def test_the_sum_is_what_it_would_be_if_it_were_made_anew_at_every_moment(
+    happenings: list[tuple[str, SessionId, int, float]],
+) -> None:
+    kept = a_portfolio(a_share(A, 0), a_share(B, 0))
+    anew = a_portfolio(a_share(A, 0), a_share(B, 0))
+    now_s = 0.0
+    for sequence, (what, session, amount, wait_s) in enumerate(happenings, start=2):
+        due_s = kept.due_s(now_s)
+        before = kept.heat(now_s)
+        now_s += wait_s
+        if now_s < due_s:
+            assert kept.heat(now_s) is before
+        for portfolio in (kept, anew):
+            anew.take_limits(anew.limits)
+            match what:
+                case "reserve":
+                    ask(portfolio, f"t1{session}{amount}", amount, session=session, now_s=now_s)
+                case "release":
+                    portfolio.release(ClientOrderId(f"t1{session}{amount}"))
+                case "equity":
+                    at = NOON + timedelta(seconds=now_s)
+                    portfolio.take_equity(BROKER, Decimal(10_000 - amount), at)
+                case "report":
+                    grants = (f"t1{session}{amount}",) if amount else ()
+                    marked_s = now_s - (110.0 if amount == 100 else 0.0)
+                    share = a_share(
+                        session, amount, sequence=sequence, grants=grants, marked_s=marked_s
+                    )
+                    portfolio.take(share, now_s)
+        anew.take_limits(anew.limits)
+
+        assert replace(kept.heat(now_s), as_of_s=now_s) == anew.heat(now_s)

@@ -19,7 +19,6 @@ _AGREEING_COUNT = 3  # with as many that agree, it is the venue's time that has 
 _HELD_COUNT_MAX = 16
 _GRACE_S = 1.0  # how long a bar waits for its last trades
 _LATE_S = 30.0
-_ROUNDING_S = 0.001
 _NEVER_S = float("inf")
 
 
@@ -55,11 +54,11 @@ class FeedTime(Generic[T]):
     def elapsed_at(self, at: datetime) -> float:
         """When it is that time at the venue, in elapsed seconds, if its clock goes on like this.
 
-        A little later, so that it surely is then: stamps are rounded. Never before it has spoken.
+        Never, as long as it has said nothing.
         """
         if self._newest is None:
             return _NEVER_S
-        return self._newest_s + (at - self._newest).total_seconds() / self.speed + _ROUNDING_S
+        return self._newest_s + (at - self._newest).total_seconds() / self.speed
 
     def venue_says(self, at: datetime, speed: float, elapsed_s: float) -> None:
         """The venue's own clock: sets the speed, and the time where ours is unknown or ahead."""

@@ -13,6 +13,8 @@ from trader.money import ZERO
 from trader.risk.events import HeatRefused, ReserveHeat
 from trader.risk.heat import Contribution, Grant, Heat, HeatLevel
 
+NEVER_S = float("inf")
+
 
 @dataclass(frozen=True, slots=True)
 class PortfolioLimits:
@@ -45,12 +47,20 @@ class Portfolio:
         self._reports: dict[SessionId, tuple[Contribution, float]] = {}  # with when it came
         self._grants: dict[ClientOrderId, tuple[Grant, str]] = {}  # with its group
         self._equity: dict[AccountId, _Equity] = {}
+        self._heat: Heat | None = None  # as it was summed last, while nothing has changed
+        self._due_s = 0.0  # when time alone changes it
+
+    def take_limits(self, limits: PortfolioLimits) -> None:
+        """The ladder and the caps are these from now on."""
+        self.limits = limits
+        self._heat = None
 
     def expect(self, sessions: Iterable[SessionId], accounts: Iterable[AccountId]) -> None:
         """The roster. Who leaves it is forgotten; who never reports is missing."""
         self._sessions = frozenset(sessions)
         self._accounts = frozenset(accounts)
         self._reports = {who: at for who, at in self._reports.items() if who in self._sessions}
+        self._heat = None
 
     def take_equity(self, account_id: AccountId, equity: Decimal, reported_at: datetime) -> None:
         """The broker's word on one account; older words are passed over."""
@@ -60,6 +70,7 @@ class Portfolio:
         is_same_day = known is not None and known.reported_at.date() == reported_at.date()
         first = known.first_of_day if known is not None and is_same_day else equity
         self._equity[account_id] = _Equity(equity, first, reported_at)
+        self._heat = None
 
     def take(self, report: Contribution, now_s: float) -> bool:
         """Whether the report is taken: not one of a dead incarnation, nor an older one.
@@ -73,9 +84,12 @@ class Portfolio:
                 return False
             if not report.is_complete or report.marked_s is None:
                 report = replace(report, high=max(report.high, before.high))
+        if known is None or not self._says_the_same(known[0], report):
+            self._heat = None
         self._reports[report.session_id] = (report, now_s)
         for order_id in report.grants:
-            self._grants.pop(order_id, None)
+            if self._grants.pop(order_id, None) is not None:
+                self._heat = None
         return True
 
     def reserve(self, request: ReserveHeat, now_s: float) -> Grant | HeatRefused:
@@ -89,6 +103,7 @@ class Portfolio:
             return HeatRefused(request.order_id, *refusal)
         grant = Grant(request.order_id, request.session_id, request.amount, now_s)
         self._grants[request.order_id] = (grant, request.group)
+        self._heat = None
         return grant
 
     def _refusal(self, request: ReserveHeat, heat: Heat) -> tuple[str, str] | None:
@@ -119,9 +134,21 @@ class Portfolio:
     def release(self, order_id: ClientOrderId) -> None:
         """The order will not be: its grant is free."""
         self._grants.pop(order_id, None)
+        self._heat = None
 
     def heat(self, now_s: float) -> Heat:
         """The sum now, always computed, and its level."""
+        if self._heat is None or now_s >= self._due_s:
+            self._heat = self._sum(now_s)
+            self._due_s = self._changes_s(now_s)
+        return self._heat
+
+    def due_s(self, now_s: float) -> float:
+        """When time alone may change it: a report or a mark grows old, a grant is over."""
+        self.heat(now_s)
+        return self._due_s
+
+    def _sum(self, now_s: float) -> Heat:
         self._grants = {
             order_id: held
             for order_id, held in self._grants.items()
@@ -150,7 +177,30 @@ class Portfolio:
         return tuple((report, now_s - came_s) for _, (report, came_s) in by_name)
 
     def _counts(self, grant: Grant, now_s: float) -> bool:
-        return now_s - grant.granted_s < self.limits.grant_ttl_s
+        return now_s < grant.granted_s + self.limits.grant_ttl_s
+
+    def _says_the_same(self, before: Contribution, report: Contribution) -> bool:
+        """Whether the sum stays what it was: nothing new but that the session lives."""
+        return (
+            self._heat is not None
+            and report.session_id not in self._heat.missing
+            and report.is_complete
+            and (report.low, report.high) == (before.low, before.high)
+            and (report.grants, report.group) == (before.grants, before.group)
+            and before.marked_s is not None
+            and report.marked_s is not None
+            and before.marked_s <= report.marked_s
+        )
+
+    def _changes_s(self, now_s: float) -> float:
+        changes_s = [
+            grant.granted_s + self.limits.grant_ttl_s for grant, _ in self._grants.values()
+        ]
+        for report, came_s in self._reports.values():
+            changes_s.append(came_s + self.limits.report_age_max_s)
+            if report.marked_s is not None:
+                changes_s.append(report.marked_s + self.limits.mark_age_max_s)
+        return min((each for each in changes_s if each >= now_s), default=NEVER_S)
 
     def _is_missing(self, session_id: SessionId, now_s: float) -> bool:
         known = self._reports.get(session_id)
@@ -159,8 +209,8 @@ class Portfolio:
         report, came_s = known
         if not report.is_complete or report.marked_s is None:
             return True
-        is_old = now_s - came_s > self.limits.report_age_max_s
-        return is_old or now_s - report.marked_s > self.limits.mark_age_max_s
+        is_old = now_s > came_s + self.limits.report_age_max_s
+        return is_old or now_s > report.marked_s + self.limits.mark_age_max_s
 
     def _equity_sum(self) -> Decimal | None:
         if not self._accounts or not self._accounts <= self._equity.keys():

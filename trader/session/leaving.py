@@ -15,7 +15,7 @@ from trader.orders.order import (
 )
 from trader.orders.working import WorkingOrder
 from trader.positions.position import reducible
-from trader.session import asking, changing, deriving, protecting
+from trader.session import asking, changing, deriving, protecting, report
 from trader.session.effects import NOTHING, Effects, Notice, Severity
 from trader.session.events import CloseRequested
 from trader.session.state import Closing, SessionState
@@ -27,6 +27,7 @@ def price_moved(state: SessionState, event: PriceMoved, now_s: float) -> Effects
     """A new mark; exit rules judge it where no stop rests at the venue."""
     state.mark = event.last
     state.marked_s = now_s
+    report.price_moved(state)
     position = state.position
     if position.qty == 0:
         return NOTHING

@@ -1,31 +1,39 @@
 """The session's share of the portfolio's heat, and its view for the strategy."""
 
+from trader.money import ZERO
 from trader.orders.order import Purpose
 from trader.risk.heat import Contribution, contribution
 from trader.session.effects import Effects, ReportHeat
 from trader.session.state import SessionState
 from trader.session.strategy import View, WorkingView
 
-REPORT_EXPOSED_S = 1.0  # how often an exposed session reports, prices moving or not
-REPORT_FLAT_S = 5.0
+REPORT_S = 5.0  # how often a session reports when nothing changes: silent twice, it is missing
+REPORT_MOVED_S = 1.0  # how soon after its last report an exposed one reports that the price moved
 
 
 def heat_report(state: SessionState, now_s: float) -> Effects:
     """Worst-case loss of position, working and UNKNOWN orders, right now."""
     working = state.open_orders()
-    low, high = contribution(
-        state.position.qty,
-        state.mark,
-        working,
-        state.stop_price,
-        state.newest_fill_s,
-        state.multiplier,
-        state.rules.heat,
-        now_s,
-    )
-    state.heat_sequence += 1
     is_exposed = bool(working) or not state.position.is_flat
-    state.heat_due_s = now_s + (REPORT_EXPOSED_S if is_exposed else REPORT_FLAT_S)
+    low = high = ZERO
+    if is_exposed:
+        low, high = contribution(
+            state.position.qty,
+            state.mark,
+            working,
+            state.stop_price,
+            state.newest_fill_s,
+            state.multiplier,
+            state.rules.heat,
+            now_s,
+        )
+    state.heat_sequence += 1
+    state.heat_reported_s = now_s
+    state.heat_due_s = now_s + REPORT_S
+    if is_exposed and state.newest_fill_s is not None:
+        unpromised_s = state.newest_fill_s + state.rules.heat.promised_stop_s
+        if now_s < unpromised_s:
+            state.heat_due_s = min(state.heat_due_s, unpromised_s)
     state.owe(state.heat_due_s)
     share = Contribution(
         session_id=state.rules.session_id,
@@ -39,6 +47,13 @@ def heat_report(state: SessionState, now_s: float) -> Effects:
         is_complete=state.is_counted,
     )
     return (ReportHeat(share),)
+
+
+def price_moved(state: SessionState) -> None:
+    """What an exposed session may lose has changed: it reports soon, but not at every price."""
+    if state.orders or not state.position.is_flat:
+        state.heat_due_s = min(state.heat_due_s, state.heat_reported_s + REPORT_MOVED_S)
+        state.owe(state.heat_due_s)
 
 
 def refresh_view(state: SessionState) -> None:

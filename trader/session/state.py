@@ -120,6 +120,7 @@ class SessionState:
     position_asked_s: float | None = None
     orders_asked_s: float | None = None
     heat_due_s: float = 0.0
+    heat_reported_s: float = 0.0
     heat_sequence: int = 0
     differing: str = ""  # the last reconcile's unexplained difference: it must be seen twice
     due_s: float = 0.0

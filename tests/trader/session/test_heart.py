@@ -719,3 +719,27 @@ def test_an_order_that_waits_for_the_market_does_not_hold_up_the_reconcile(world
     assert world.state.position.qty == 7
     questions = [each for each in world.done if isinstance(each, AskPosition)]
     assert len(questions) < 30  # not one each second for as long as the order waits
+
+
+def test_a_quiet_session_reports_its_heat_every_five_seconds(world: World) -> None:
+    world.wait(10)
+    world.done.clear()
+    world.wait(60)
+
+    assert sum(isinstance(each, ReportHeat) for each in world.done) == 12
+
+
+def test_what_a_position_may_lose_is_told_within_a_second_of_a_price_that_moves(
+    world: World,
+) -> None:
+    world.bar(buy(10))
+    world.wait(30)
+    world.done.clear()
+    for _ in range(50):  # many prices, few reports
+        world.move(world.price + 1)
+        world.wait(0.02)
+    world.wait(1)
+
+    reports = [each.contribution for each in world.done if isinstance(each, ReportHeat)]
+    assert reports[-1].high == 10 * world.price
+    assert len(reports) <= 2
