@@ -108,7 +108,7 @@ def encode(event: object) -> dict[str, Any]:
     return {
         "event": name,
         "version": word.version,
-        "data": _plain(_adapter(word.kind).dump_python(event)),
+        "data": spelled(_adapter(word.kind).dump_python(event)),
     }
 
 
@@ -129,7 +129,8 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _plain(value: Any) -> Any:
+def spelled(value: Any) -> Any:
+    """As plain JSON values, sets in order, from what a TypeAdapter took apart."""
     match value:
         case StrEnum():
             return value.value
@@ -138,11 +139,11 @@ def _plain(value: Any) -> Any:
         case datetime():
             return value.isoformat()
         case Mapping():
-            return {str(key): _plain(each) for key, each in value.items()}
+            return {str(key): spelled(each) for key, each in value.items()}
         case frozenset():
-            return [_plain(each) for each in sorted(value)]
+            return [spelled(each) for each in sorted(value)]
         case tuple() | list():
-            return [_plain(each) for each in value]
+            return [spelled(each) for each in value]
         case _:
             assert not is_dataclass(value), f"{type(value)} was not taken apart"
             return value

@@ -18,10 +18,11 @@ _CANDLES = TypeAdapter[tuple[Candle, ...]](tuple[Candle, ...])
 
 def freeze(state: SessionState) -> Frozen:
     """All of it but the rules, as it stands."""
-    frozen: Frozen = {
-        name: adapter.dump_python(getattr(state, name), mode="json")
-        for name, adapter in _adapters().items()
-    }
+    frozen: Frozen = {}
+    for name, adapter in _adapters().items():
+        value = getattr(state, name)
+        dumped = adapter.dump_python(value, mode="json")
+        frozen[name] = sorted(dumped) if isinstance(value, set) else dumped
     cursor = state.cursor
     window = None if cursor is None else _CANDLES.dump_python(cursor.since(None), mode="json")
     return frozen | {"cursor": window}

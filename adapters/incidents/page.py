@@ -29,7 +29,7 @@ from trader.session.events import SessionLoaded
 from trader.session.rules import SessionRules
 from trader.session.state import SessionState
 from trader.session.step import SessionEvent
-from trader.vocabulary import NotAWord, decode, encode
+from trader.vocabulary import NotAWord, decode, encode, spelled
 
 VERSION = 1
 FILE_BYTES_MAX = 1_100_000_000  # a little more than the largest that the configuration allows
@@ -120,7 +120,7 @@ def encode_record(record: Record) -> bytes:
             began = {
                 "at": record.at.isoformat(),
                 "at_s": record.at_s,
-                "rules": _RULES.dump_python(without_params(record.rules), mode="json"),
+                "rules": spelled(_RULES.dump_python(without_params(record.rules))),
                 "is_exits_only": record.is_exits_only,
                 "lost_count": record.lost_count,
                 "state": record.state,
@@ -145,10 +145,8 @@ def encode_recording(recording: Recording) -> bytes:
     for life in recording.lives:
         lines.append(encode_record(life.began))
         for step in life.steps:
-            said = {"at_s": step.at_s, "heard": encode(step.event)}
-            lines.append(
-                _line(said | ({"raised": step.raised} if step.raised else {"did": step.did}))
-            )
+            answer = {"raised": step.raised} if step.raised else {"did": step.did}
+            lines.append(_line({"at_s": step.at_s, "heard": encode(step.event), **answer}))
         if life.ended is not None:
             lines.append(encode_record(life.ended))
     return b"".join(lines)
