@@ -1,6 +1,7 @@
 """The market feed over Alpaca's data stream: trades and bars, updated bars included."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from adapters.brokers.alpaca_answers import reason_of
 from adapters.brokers.alpaca_http import AlpacaHttp
@@ -87,48 +88,57 @@ class AlpacaFeed:
         return message
 
     def _take(self, frame: bytes) -> None:
-        had_data = False
-        try:
-            for item in a_list(exact_json(frame)):
-                had_data |= self._take_item(item, frame)
-        except BrokerProtocolError as error:
-            self._refuse(error, frame)
-        if not had_data:
-            self._beat()
-
-    def _take_item(self, item: object, frame: bytes) -> bool:
-        """Pass on one trade or bar; whether it was one. A bad one spoils none of its neighbors."""
-        try:
-            data = an_object(item)
-            match data.get("T"):
-                case "t":
-                    tick = tick_of(data, self._instrument(data), self._clock.now())
-                    self._sink(TickReceived(tick))
-                case "b" | "u" as kind:
-                    revision = 1 if kind == "u" else 0
-                    instrument = self._instrument(data)
-                    candle = candle_of(data, instrument, STREAM_TIMEFRAME, revision)
-                    self._sink(BarReceived(candle))
-                case "error":
-                    raise BrokerProtocolError(f"the venue says {data.get('msg')!r:.100}")
-                case _:
-                    return False
-        except BrokerProtocolError as error:
-            self._refuse(error, frame)
-            return False
-        return True
-
-    def _instrument(self, data: Json) -> InstrumentId:
-        symbol = data.get("S")
-        if not isinstance(symbol, str) or symbol not in self._instruments:
-            raise BrokerProtocolError(f"symbol {symbol!r:.40} was not asked for")
-        return self._instruments[symbol]
-
-    def _refuse(self, error: BrokerProtocolError, frame: bytes) -> None:
-        self._sink(FrameRefused(self._settings.venue, str(error), sample(frame)))
+        for event in events_of(frame, self._instruments, self._settings.venue, self._clock.now()):
+            self._sink(event)
 
     def _beat(self) -> None:
         self._sink(FeedBeat(self._clock.now()))
 
     def _lost(self, error: BrokerError) -> None:
         self._sink(FeedLost(self._settings.venue, reason_of(error)))
+
+
+def events_of(
+    frame: bytes, wanted: Mapping[str, InstrumentId], source: str, seen_at: datetime
+) -> Iterator[FeedEvent]:
+    """What a frame says; `wanted` by symbol. One without data is a heartbeat."""
+    had_data = False
+    try:
+        for item in a_list(exact_json(frame)):
+            # A bad one spoils none of its neighbors.
+            try:
+                event = _event_of(an_object(item), wanted, seen_at)
+            except BrokerProtocolError as error:
+                yield FrameRefused(source, str(error), sample(frame))
+            else:
+                if event is not None:
+                    had_data = True
+                    yield event
+    except BrokerProtocolError as error:
+        yield FrameRefused(source, str(error), sample(frame))
+    if not had_data:
+        yield FeedBeat(seen_at)
+
+
+def _event_of(
+    data: Json, wanted: Mapping[str, InstrumentId], seen_at: datetime
+) -> FeedEvent | None:
+    """A trade or bar; None for what is neither. Raises BrokerProtocolError."""
+    match data.get("T"):
+        case "t":
+            return TickReceived(tick_of(data, _instrument(data, wanted), seen_at))
+        case "b" | "u" as kind:
+            revision = 1 if kind == "u" else 0
+            instrument = _instrument(data, wanted)
+            return BarReceived(candle_of(data, instrument, STREAM_TIMEFRAME, revision))
+        case "error":
+            raise BrokerProtocolError(f"the venue says {data.get('msg')!r:.100}")
+        case _:
+            return None
+
+
+def _instrument(data: Json, wanted: Mapping[str, InstrumentId]) -> InstrumentId:
+    symbol = data.get("S")
+    if not isinstance(symbol, str) or symbol not in wanted:
+        raise BrokerProtocolError(f"symbol {symbol!r:.40} was not asked for")
+    return wanted[symbol]

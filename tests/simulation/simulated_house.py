@@ -26,9 +26,10 @@ from actors.sessions import Desired, SessionQuarantined, Sessions, guardian_id, 
 from actors.strategy_host import StrategyHost
 from actors.watcher import Watcher
 from adapters.simulated.account import SimulatedAccount
+from adapters.simulated.feed import SimulatedFeed
 from adapters.simulated.journal import MemoryJournal
 from adapters.simulated.ledger import MemoryLedger
-from adapters.simulated.market import SimulatedFeed, SimulatedMarket
+from adapters.simulated.market import SimulatedMarket
 from adapters.simulated.rows import MemoryStore
 from adapters.simulated.venue import VENUE, SimulatedVenue
 from adapters.strategies.inline import InlineRunner
