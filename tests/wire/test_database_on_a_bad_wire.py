@@ -328,8 +328,9 @@ async def test_with_the_database_in_a_black_hole_an_exit_leaves_within_a_second_
 
 
 async def test_each_answer_of_a_journal_whose_wire_keeps_breaking_is_true(
-    wire: Proxy, database_url: str, tmp_path: Path
+    wire: Proxy, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("actors.journal.RETRY_S", (0.01,))  # breaks, not pauses
     chance = random.Random(7)
 
     def breaking(link: Link) -> None:
