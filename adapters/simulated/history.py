@@ -134,6 +134,17 @@ class CommandAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteLeft:
+    """A request that changes something has passed the last gate and is on its way."""
+
+    at_s: float
+    who: str  # the daemon that sends it
+    number: str
+    method: str
+    client_order_id: str  # of the order to be made, or of the one to be cancelled
+
+
+@dataclass(frozen=True, slots=True)
 class WriteArrived:
     """A request that changes something reached the venue, and what the venue did with it.
 
