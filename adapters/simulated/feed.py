@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from adapters.sandbox.events import BarClosed, BarRevised, Happening, TradePrinted
 from adapters.simulated.feed_faults import FeedFault, FeedFaultKind, FeedFaults
@@ -37,6 +38,8 @@ INSTANT_S = 0.001  # a shorter wait might not move the time at all
 DIAL_S_MAX = 5.0  # what the adapter waits for a connection
 RECONNECT_S = 1.0  # doubled with each attempt that failed
 RECONNECT_S_MAX = 15.0
+
+Listener = TypeVar("Listener", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,6 @@ class SimulatedFeed:
         self._failed_count = 0  # attempts to connect, in a row
         self._sent_s = 0.0
         self._stalled: list[tuple[FeedEvent, ...]] = []
-        venue.listen(self._happened)
-        venue.on_cut.append(self._cut)
-        self._faults.on_begin.append(self._fault_begins)
-        self._faults.on_end.append(self._fault_ends)
 
     # Our side
 
@@ -84,6 +83,7 @@ class SimulatedFeed:
     ) -> None:
         """Subscribe."""
         self.hang_up()
+        self._attach()
         self._listener = copy_context()
         self._instruments = {symbol_of(each): each for each in instruments}
         self._kind, self._sink = kind, sink
@@ -98,6 +98,7 @@ class SimulatedFeed:
         """Our end of the connection is gone, as when the daemon was killed."""
         self._sink = None
         self._close()
+        self._detach()
 
     def _dial(self, sink: Callable[[FeedEvent], None]) -> None:
         if self._sink is not sink:
@@ -142,6 +143,26 @@ class SimulatedFeed:
         asyncio.get_running_loop().call_later(delay_s, call, *of, context=self._listener)
 
     # The venue's side
+
+    def _attach(self) -> None:
+        self._venue.listen(self._happened)
+        self._venue.on_cut.append(self._cut)
+        self._venue.on_hang_up.append(self._other_hung_up)
+        self._faults.on_begin.append(self._fault_begins)
+        self._faults.on_end.append(self._fault_ends)
+
+    def _detach(self) -> None:
+        # New lists, because somebody may be telling those of the old one.
+        venue, faults = self._venue, self._faults
+        venue.host.listeners = _without(venue.host.listeners, self._happened)
+        venue.on_cut = _without(venue.on_cut, self._cut)
+        venue.on_hang_up = _without(venue.on_hang_up, self._other_hung_up)
+        faults.on_begin = _without(faults.on_begin, self._fault_begins)
+        faults.on_end = _without(faults.on_end, self._fault_ends)
+
+    def _other_hung_up(self, who: str) -> None:
+        if who == self._daemon:
+            self.hang_up()
 
     def _accept(self, stream: Stream[_Frame]) -> None:
         if self._stream is not stream:
@@ -289,3 +310,7 @@ class SimulatedFeed:
             stalled, self._stalled = self._stalled, []
             for events in stalled:
                 self._send(events)
+
+
+def _without(listeners: list[Listener], one: Listener) -> list[Listener]:
+    return [each for each in listeners if each != one]
