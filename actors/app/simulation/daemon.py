@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from actors import broker_out, realtime_trader, sessions
-from actors.app.simulation.ports import MachineDisk, NoCounts, SimulatedLatch, SimulatedStore
+from actors.app.operator import Latch
 from actors.app.simulation.settings import settings_of
 from actors.app.simulation.strategies import load
 from actors.app.tree import feed_name
@@ -28,13 +28,16 @@ from actors.runtime import (
     StartFailed,
 )
 from actors.sessions import SessionQuarantined
+from adapters.simulated.disk import Disk
+from adapters.simulated.store import SimulatedStore
 from adapters.strategies.inline import InlineRunner
 from trader.config import Settings
-from trader.errors import StoreUnavailable
+from trader.errors import StoreUnavailable, StoreUnsafe
 from trader.ids import AccountId, SessionId
 from trader.ports import Account, History, Journal, MarketFeed, Venue
 from trader.records import HeldByAnother, Lease
 from trader.session.events import TradingStateChanged
+from trader.views import OrderView
 
 if TYPE_CHECKING:
     from actors.app.simulation.world import World
@@ -54,6 +57,32 @@ class SimulatedVenuePorts:
     venue: Venue
 
 
+class NoCounts:
+    """Counts nothing."""
+
+    def reconcile_broke(self, kind: str) -> None:
+        """Nothing."""
+
+    def order_acknowledged(self, took_s: float) -> None:
+        """Nothing."""
+
+    def bar_decided(self, took_s: float) -> None:
+        """Nothing."""
+
+
+class NoReads:
+    """The desk answers from its actors alone: nobody asks for pages of rows here."""
+
+    async def orders(self, **_: object) -> tuple[OrderView, ...]:
+        """None."""
+        raise StoreUnavailable("no pages in the simulation")
+
+    order: Any = orders
+    fills: Any = orders
+    trades: Any = orders
+    decisions: Any = orders
+
+
 @dataclass
 class SimulatedHouse:
     """Fulfils `actors.app.wired.Wired`."""
@@ -63,7 +92,7 @@ class SimulatedHouse:
     runtime: Runtime
     store: SimulatedStore
     venues: dict[AccountId, SimulatedVenuePorts]
-    latch: SimulatedLatch
+    latch: Latch
     leases: dict[AccountId, Lease]
     desk: HouseDesk | None = None
     metrics: NoCounts = field(default_factory=NoCounts)
@@ -92,7 +121,7 @@ class Daemon:
 
     def __init__(self, world: "World", name: str) -> None:
         self.name = name
-        self.disk = MachineDisk()
+        self.disk = Disk(world.clock.elapsed, f"{world.plan.seed} {name}")
         self.host = SimulationHost(f"{world.plan.seed} {name}", loop=world.loop)
         self.house: SimulatedHouse | None = None  # up: its tree stands
         self.boots_count = 0
@@ -177,11 +206,11 @@ class Daemon:
         """From boot to exit; answers how long the service manager waits."""
         world, settings = self._world, settings_of(self._world.plan)
         label = f"{self.name}#{self.boots_count}"
-        store = SimulatedStore(world, self.host, self.disk, label)
-        latch = SimulatedLatch(self.disk)
+        latch = Latch(self.disk.halt_file)
         leases: dict[AccountId, Lease] = {}
         while True:
             try:
+                store = SimulatedStore(world.database, self.disk, self.host, label)
                 for name in settings.accounts:
                     account_id = AccountId(name)
                     answer = await store.ledger.claim(
@@ -195,6 +224,8 @@ class Daemon:
                 break
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_S)
+            except StoreUnsafe:
+                return RESTART_S
         latch.state = TradingStateChanged(standing.state, standing.reason)
         runtime = Runtime(
             self.host,
@@ -230,7 +261,7 @@ class Daemon:
         )
         store = house.store
         needs = Needs(
-            store.reads, store.operator, house.latch, store.ledger.position_qtys, store.schema
+            NoReads(), store.operator, house.latch, store.ledger.position_qtys, store.schema
         )
         return HouseDesk(house.runtime, boot, needs)
 

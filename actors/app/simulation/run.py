@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from actors.app.simulation.commands import order
 from actors.app.simulation.coverage import Cell, Coverage
 from actors.app.simulation.faults import strike
 from actors.app.simulation.invariants import CHECKERS, Broken, Checker
-from actors.app.simulation.plan import Plan, draw
+from actors.app.simulation.plan import COMMANDS, Plan, draw
 from actors.app.simulation.world import World
 from actors.runtime import SimulatedLoop
 
@@ -98,8 +99,12 @@ async def _trouble(world: World, coverage: Coverage) -> None:
     for each in world.plan.strikes:
         await _until(world, each.at_s)
         await coverage.moment(each)
+        world.tell(f"strikes: {each.what}")
         coverage.struck(each)
-        strike(world, each.what)
+        if each.what in COMMANDS:
+            order(world, each.what)
+        else:
+            strike(world, each.what)
     await _until(world, world.plan.trouble_s)
 
 

@@ -10,6 +10,7 @@ from random import Random
 import pykka
 
 from actors.app.simulation.daemon import Daemon, SimulatedVenuePorts
+from actors.app.simulation.names import number_of
 from actors.app.simulation.plan import Plan
 from actors.desk_snapshot import everybody
 from actors.realtime_trader import DescribeSession, SessionPicture, name_of
@@ -19,17 +20,18 @@ from adapters.sandbox.accounts import Account
 from adapters.sandbox.orders import Order as VenueOrder
 from adapters.sandbox.prices import RandomWalk
 from adapters.simulated.account import SimulatedAccount
+from adapters.simulated.database import Database
+from adapters.simulated.feed import SimulatedFeed
+from adapters.simulated.feed_faults import FeedFaults
 from adapters.simulated.history import History
-from adapters.simulated.market import SimulatedFeed, SimulatedMarket
+from adapters.simulated.market import SimulatedMarket
 from adapters.simulated.rows import Committed, MemoryStore
 from adapters.simulated.venue import SimulatedVenue
 from adapters.strategies.inline import InlineRunner
 from trader.ids import AccountId, SessionId
-from trader.operator import CommandRow, TradingStanding
 from trader.orders.order import Status
 from trader.ports import StrategyRunner
 from trader.records import OrderEntry, ProgressEntry
-from trader.session.events import TradingState
 
 CASH = Decimal(100_000)
 PREFILL_BARS_COUNT = 30
@@ -48,8 +50,6 @@ class World:
         self.clock = SimulationHost(f"{plan.seed} world", loop=loop)  # nobody moves this one
         self.history = History()
         self._on_line = on_line
-        self.commands: dict[str, CommandRow] = {}
-        self.standing = [TradingStanding(TradingState.ACTIVE, "", "", self.clock.now())]
         symbols = tuple(each.symbol for each in plan.sessions)
         self.venue = SimulatedVenue(
             self.clock,
@@ -59,8 +59,11 @@ class World:
             source=RandomWalk(symbols, plan.seed, Decimal(100), plan.volatility),
             latency_s=plan.latency_s,
             prefill_bars_count=PREFILL_BARS_COUNT,
+            history=self.history,
         )
+        self.feed_faults = FeedFaults(self.venue, self.history)
         self.rows = MemoryStore(self.clock.now, self.clock.elapsed, self.history)
+        self.database = Database(self.rows, plan.seed)
         self.daemons = [Daemon(self, "us")]
         self._on_status: list[Callable[[Status], None]] = []
         self.history.listen(Committed, self._committed)
@@ -75,11 +78,14 @@ class World:
     def lift(self) -> None:
         """All faults are over; the daemon runs, and the operator allows what he had forbidden."""
         self.tell("faults are over")
-        self.venue.host.faults.clear()
+        self.venue.clear_faults()
+        self.feed_faults.clear_all()
+        self.database.calm()
+        for daemon in self.daemons:
+            daemon.disk.calm()
         for daemon in self.daemons[1:]:
             daemon.shut()
         self.daemon.resume()
-        self.daemon.start()
 
     def end(self) -> None:
         """Nothing of it runs any more."""
@@ -101,16 +107,20 @@ class World:
     # What a daemon has of it
 
     def ports(self, host: SimulationHost, account_id: AccountId, label: str) -> SimulatedVenuePorts:
-        """The way of one boot of a daemon to the venue, made where the venue lives."""
-        return self.context.copy().run(self._ports, account_id, label)
+        """The way of one boot of a daemon to the venue."""
+        account = SimulatedAccount(
+            self.venue, account_id, number_of(account_id), who=label, clock=host
+        )
+        feed, market = self.context.copy().run(self._market_ports, host, label)
+        return SimulatedVenuePorts(account, feed, market, market)
 
-    def _ports(self, account_id: AccountId, label: str) -> SimulatedVenuePorts:
-        market = SimulatedMarket(self.venue)
-        return SimulatedVenuePorts(
-            SimulatedAccount(self.venue, account_id, number_of(account_id)),
-            SimulatedFeed(self.venue),
-            market,
-            market,
+    def _market_ports(
+        self, host: SimulationHost, label: str
+    ) -> tuple[SimulatedFeed, SimulatedMarket]:
+        """Made where the venue lives."""
+        return (
+            SimulatedFeed(self.venue, self.feed_faults, self.history, label, host.now),
+            SimulatedMarket(self.venue, self.feed_faults, self.history, label),
         )
 
     def runner(self, inner: InlineRunner, label: str) -> StrategyRunner:
@@ -119,7 +129,14 @@ class World:
 
     def died(self, daemon: Daemon) -> None:
         """A process of that daemon has ended."""
+        self.venue.hang_up(f"{daemon.name}#{daemon.boots_count}")
         self.tell(f"{daemon.name} ended after boot {daemon.boots_count}")
+
+    def second_daemon(self) -> None:
+        """Another machine wants the accounts, from here on."""
+        if len(self.daemons) == 1:
+            self.daemons.append(Daemon(self, "them"))
+            self.daemons[1].start()
 
     # What a checker reads
 
@@ -196,8 +213,3 @@ class World:
                 return
         for hear in self._on_status:
             hear(reached)
-
-
-def number_of(account_id: AccountId) -> str:
-    """The venue's name of an account."""
-    return f"SIM-{account_id}"

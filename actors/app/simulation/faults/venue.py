@@ -1,0 +1,174 @@
+"""What goes wrong between a daemon and its account, and behind its back at the venue."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from actors.app.simulation.faults.kind import Hand, Kind
+from actors.app.simulation.names import number_of
+from adapters.sandbox.orders import Side
+from adapters.simulated.account_faults import (
+    ACTIVITIES,
+    MONEY,
+    OPEN_ORDERS,
+    POSITIONS,
+    AccountFault,
+    AccountFaultKind,
+)
+from trader.ids import AccountId
+
+if TYPE_CHECKING:
+    from actors.app.simulation.world import World
+
+K = AccountFaultKind
+WRITES = ("POST", "POST", "POST", "PATCH", "DELETE")
+LISTINGS = (POSITIONS, POSITIONS, OPEN_ORDERS, ACTIVITIES, MONEY)
+FILLS = ("fill", "partial_fill")
+
+
+def _write(kind: AccountFaultKind) -> Hand:
+    """It strikes one of the next requests that change something, or several."""
+
+    def hand(world: "World") -> None:
+        chance = world.chance
+        world.venue.faults.install(
+            AccountFault(
+                kind,
+                method=chance.choice(WRITES),
+                nth=chance.choice((1, 1, 2)),
+                count=chance.choice((1, 1, 1, 3)),
+                delay_s=chance.choice((0.5, 3.0, 12.0, 45.0, 90.0)),
+                status=chance.choice((500, 502, 503, 504)),
+                retry_after_s=chance.choice((None, 1, 5)),
+            )
+        )
+
+    return hand
+
+
+def _question(kind: AccountFaultKind) -> Hand:
+    """It strikes questions of one kind for a while."""
+
+    def hand(world: "World") -> None:
+        chance = world.chance
+        world.venue.faults.install(
+            AccountFault(
+                kind,
+                method="GET",
+                path=chance.choice(LISTINGS),
+                for_s=chance.choice((5.0, 40.0, 100.0)),
+                delay_s=chance.choice((1.0, 5.0, 30.0)),
+            )
+        )
+
+    return hand
+
+
+def _everything(kind: AccountFaultKind, *lasting_s: float) -> Hand:
+    """It strikes every request for a while."""
+
+    def hand(world: "World") -> None:
+        chance = world.chance
+        world.venue.faults.install(
+            AccountFault(
+                kind,
+                for_s=chance.choice(lasting_s),
+                retry_after_s=chance.choice((None, 1, 30)),
+            )
+        )
+
+    return hand
+
+
+def _event(kind: AccountFaultKind, *events: str | None) -> Hand:
+    """It strikes what the stream carries."""
+
+    def hand(world: "World") -> None:
+        chance = world.chance
+        world.venue.faults.install(
+            AccountFault(
+                kind,
+                event=chance.choice(events) if events else None,
+                count=chance.choice((1, 1, 2, 5)),
+                delay_s=chance.choice((0.1, 2.0, 40.0)),
+            )
+        )
+
+    return hand
+
+
+def _muted(kind: AccountFaultKind) -> Hand:
+    def hand(world: "World") -> None:
+        lasting_s = world.chance.choice((10.0, 60.0, 200.0))
+        world.venue.faults.install(AccountFault(kind, for_s=lasting_s))
+
+    return hand
+
+
+def _order(kind: AccountFaultKind) -> Hand:
+    def hand(world: "World") -> None:
+        world.venue.faults.install(AccountFault(kind, count=world.chance.choice((1, 2))))
+
+    return hand
+
+
+# Behind the daemon's back
+
+
+def _adjusted(world: "World") -> None:
+    """The margin desk moves shares: it takes what is held, or part, or gives."""
+    plan = world.chance.choice(world.plan.sessions)
+    held = world.books(plan.account).position_qty(plan.symbol)
+    moves = (-held, -(held // 2), Decimal(3)) if held else (Decimal(3), Decimal(-2))
+    moved = world.chance.choice(moves)
+    if moved:
+        world.venue.adjust(number_of(AccountId(plan.account)), plan.symbol, moved)
+
+
+def _traded(world: "World") -> None:
+    """Somebody trades in the account by hand."""
+    plan = world.chance.choice(world.plan.sessions)
+    side = world.chance.choice((Side.BUY, Side.SELL))
+    qty = Decimal(world.chance.choice((1, 5, 20)))
+    world.venue.operator_trade(number_of(AccountId(plan.account)), plan.symbol, side, qty)
+
+
+def _canceled(world: "World") -> None:
+    """Somebody cancels one of our working orders by hand."""
+    plan = world.chance.choice(world.plan.sessions)
+    working = world.books(plan.account).all_open()
+    if working:
+        order = world.chance.choice(working)
+        host = world.venue.host
+        host.settle_soon(host.request_cancel(number_of(AccountId(plan.account)), order.id))
+
+
+KINDS = (
+    Kind("unreachable", "C", "no connection: nothing leaves", _everything(K.UNREACHABLE, 3, 30), is_awaited=True),
+    Kind("request_lost", "C", "it leaves and never arrives", _write(K.REQUEST_LOST), is_awaited=True),
+    Kind("reply_lost", "C", "performed; nobody hears of it", _write(K.REPLY_LOST), is_awaited=True),
+    Kind("late_arrival", "C", "performed long after our timeout", _write(K.LATE_ARRIVAL), is_awaited=True),
+    Kind("late_reply", "C", "performed at once, answered late", _write(K.LATE_REPLY), is_awaited=True),
+    Kind("error_before", "C", "a 5xx; nothing was performed", _write(K.ERROR_BEFORE), is_awaited=True),
+    Kind("error_after", "C", "performed, then a 5xx", _write(K.ERROR_AFTER), is_awaited=True),
+    Kind("rate_limited", "C", "429 for long", _everything(K.RATE_LIMITED, 5, 60, 240), is_awaited=True),
+    Kind("sent_twice", "C", "a middlebox sends it again: duplicate id", _write(K.SENT_TWICE), is_awaited=True),
+    Kind("garbage_reply", "C", "200 with a page, or cut short", _write(K.GARBAGE_REPLY), is_awaited=True),
+    Kind("keys_refused", "C", "401 for a while", _everything(K.KEYS_REFUSED, 5, 60), is_awaited=True),
+    Kind("silent_reject", "C", "accepted, then rejected without an event", _order(K.SILENT_REJECT), is_awaited=True),
+    Kind("never_fire", "C", "accepted, and it never trades", _order(K.NEVER_FIRE), is_awaited=True),
+    Kind("event_lost", "D", "a stream message is lost", _event(K.EVENT_LOST, None, *FILLS), is_awaited=True),
+    Kind("event_twice", "D", "a stream message comes twice", _event(K.EVENT_TWICE, None, *FILLS), is_awaited=True),
+    Kind("event_late", "D", "it comes after those that followed", _event(K.EVENT_LATE, None, *FILLS), is_awaited=True),
+    Kind("event_garbled", "D", "it cannot be read", _event(K.EVENT_GARBLED, None, *FILLS), is_awaited=True),
+    Kind("stream_mute", "D", "connected, and says nothing", _muted(K.STREAM_MUTE), is_awaited=True),
+    Kind("stream_half_open", "D", "dead; only a heartbeat notices", _muted(K.STREAM_HALF_OPEN), is_awaited=True),
+    Kind("stream_cut", "D", "closed instead of the message", _event(K.STREAM_CUT, None, *FILLS), is_awaited=True),
+    Kind("empty_list", "E", "200 with nothing in it, by an outage", _question(K.EMPTY_LIST), is_awaited=True),
+    Kind("cut_listing", "E", "a listing without its newest row", _question(K.CUT_LISTING), is_awaited=True),
+    Kind("stale_snapshot", "E", "positions as they were", _question(K.STALE_SNAPSHOT), is_awaited=True),
+    Kind("torn_snapshot", "E", "executions older than the positions", _question(K.TORN_SNAPSHOT), is_awaited=True),
+    Kind("not_yet_visible", "E", "404 for an order just made", _question(K.NOT_YET_VISIBLE), is_awaited=True),
+    Kind("margin_desk", "E", "the venue moves shares", _adjusted),
+    Kind("manual_trade", "E", "somebody trades by hand", _traded),
+    Kind("manual_cancel", "E", "somebody cancels by hand", _canceled),
+)  # fmt: skip
