@@ -219,6 +219,16 @@ class OperatorAdjust:
     kind: Literal["operator_adjust"] = "operator_adjust"
 
 
+@dataclass(frozen=True, slots=True)
+class BustTrade:
+    """The exchange undoes a trade of an account."""
+
+    at: datetime
+    account: str
+    execution_id: str
+    kind: Literal["bust_trade"] = "bust_trade"
+
+
 Command = Annotated[
     SetRules
     | ListSymbol
@@ -236,6 +246,7 @@ Command = Annotated[
     | SetPrice
     | SetMarket
     | OperatorTrade
-    | OperatorAdjust,
+    | OperatorAdjust
+    | BustTrade,
     Field(discriminator="kind"),
 ]

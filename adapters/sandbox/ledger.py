@@ -127,6 +127,15 @@ class Ledger:
         self.house.trade(symbol, -signed_qty, price, ZERO)
         account.adjustments.append(Adjustment(self.now, symbol, signed_qty, price))
 
+    def bust(self, account: Account, execution_id: str) -> None:
+        """Undo a trade. The order stays as it is: what was filled is not ordered again."""
+        busted = account.executions.pop(account.execution_index.pop(execution_id))
+        account.execution_index = {each.id: n for n, each in enumerate(account.executions)}
+        signed_qty = -busted.side.sign * busted.qty
+        account.trade(busted.symbol, signed_qty, busted.price, ZERO)
+        self.house.trade(busted.symbol, -signed_qty, busted.price, ZERO)
+        self.tell("trade_bust", self.orders[busted.order_id], busted)
+
     def _fill(self, order: Order, trade: Trade) -> None:
         account = self.account(order.account)
         fee = self.rules.fee_per_share * trade.qty

@@ -84,6 +84,8 @@ class Venue:
                 self.operator_trade(command)
             case commands.OperatorAdjust():
                 self.operator_adjust(command)
+            case commands.BustTrade():
+                self.bust_trade(command)
             case commands.TellTime():
                 self.tell_time(command)
             case commands.SetRules():
@@ -207,6 +209,14 @@ class Venue:
         price = self._price_or_last(command.symbol, command.price)
         self.lifecycle.advance(command.at)
         self.ledger.adjust(account, command.symbol, command.signed_qty, price)
+
+    def bust_trade(self, command: commands.BustTrade) -> None:
+        """Undo a trade: shares and cash go back, its execution is listed no longer."""
+        account = self.ledger.account(command.account)
+        if command.execution_id not in account.execution_index:
+            raise entry.not_found(f"execution {command.execution_id}")
+        self.lifecycle.advance(command.at)
+        self.ledger.bust(account, command.execution_id)
 
     # --- inside ---------------------------------------------------------------------------------
 

@@ -205,3 +205,38 @@ class FaultStruck:
     path: str
     client_order_id: str
     event: str
+
+
+# Strategies
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyOpened:
+    """A strategy was warmed up on these bars, oldest first."""
+
+    at_s: float
+    daemon: str
+    session_id: SessionId
+    rebuild: int
+    opened_ats: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyAsked:
+    """A strategy was asked to decide on a bar."""
+
+    at_s: float
+    daemon: str
+    session_id: SessionId
+    rebuild: int
+    candle: Candle
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyMisbehaved:
+    """A strategy did what no strategy should, instead of deciding."""
+
+    at_s: float
+    daemon: str
+    session_id: SessionId
+    kind: str

@@ -77,7 +77,7 @@ class Stream(Generic[T]):
         self._latency_s = latency_s
         self._listener = copy_context()
         self._on_its_way: deque[T] = deque()
-        self._is_open = True
+        self.is_open = True  # both ends know of a closed connection
 
     def push(self, item: T) -> None:
         """Send it."""
@@ -86,11 +86,11 @@ class Stream(Generic[T]):
 
     def cut(self) -> None:
         """What is on its way is lost."""
-        self._is_open = False
+        self.is_open = False
         self._on_its_way.clear()
 
     def _arrive(self) -> None:
-        if self._is_open:
+        if self.is_open:
             self._take(self._on_its_way.popleft())
 
 

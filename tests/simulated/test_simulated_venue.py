@@ -13,19 +13,21 @@ from contracts.broker_parts import ACCOUNT, Ears, an_order, recorded
 from contracts.market_contract import FeedContract, HistoryContract, VenueContract
 
 from adapters.sandbox import commands
-from adapters.sandbox.faults import FaultKind
+from adapters.sandbox.orders import OrderRequest, OrderType, TimeInForce
 from adapters.sandbox.orders import Side as VenueSide
 from adapters.simulated.account import SimulatedAccount
-from adapters.simulated.market import SimulatedFeed, SimulatedMarket
-from adapters.simulated.venue import SimulatedVenue
+from adapters.simulated.feed import SimulatedFeed
+from adapters.simulated.market import SimulatedMarket
+from adapters.simulated.venue import VENUE, SimulatedVenue
 from tests.trader.order_parts import NOON
-from trader.accounts.events import StreamConnected, StreamLost
-from trader.ids import InstrumentId
-from trader.orders.events import OrderAbsent, OrderFilled, OrderReported, QueryFailed
-from trader.ports import Accepted, AccountEvent, NotSent, Unknown
+from trader.accounts.events import FrameRefused, StreamConnected, StreamLost
+from trader.ids import instrument_id
+from trader.orders.events import OrderFilled, OrderReported
+from trader.orders.order import Status
+from trader.ports import AccountEvent, ExecutionsReported
 from trader.positions.events import PositionsReported
 
-AAPL = InstrumentId("AAPL.SIM")
+AAPL = instrument_id("AAPL", VENUE)
 
 
 class LoopClock:
@@ -82,6 +84,7 @@ async def staged(latency_s: float) -> AsyncIterator[Stage]:
     stage = Stage(latency_s)
     await stage.price("100")
     await stage.account.start(stage.ears)
+    await stage.ears.until_a(StreamConnected)
     try:
         yield stage
     finally:
@@ -118,7 +121,7 @@ class TestSimulatedMarket(FeedContract, HistoryContract, VenueContract):
         return stage_at
 
 
-# Its faults, in the sandbox's words
+# A hand on it
 
 
 def go() -> None:
@@ -128,64 +131,55 @@ def go() -> None:
 BUY = an_order("1", instrument=AAPL)
 
 
-async def test_an_order_lost_on_its_way_is_unknown_and_absent(stage_at: Stage) -> None:
-    stage_at.at.fault(FaultKind.DROP_BEFORE, method="POST")
-
-    assert isinstance(await stage_at.account.submit(recorded(BUY), go), Unknown)
-    assert isinstance(await stage_at.account.find(BUY.id), OrderAbsent)
-
-
-async def test_an_order_whose_answer_is_lost_is_unknown_and_there(stage_at: Stage) -> None:
-    stage_at.at.fault(FaultKind.ACK_LOST, method="POST")
-
-    assert isinstance(await stage_at.account.submit(recorded(BUY), go), Unknown)
-    assert isinstance(await stage_at.account.find(BUY.id), OrderReported)
-
-
-async def test_a_slow_order_lands_after_its_sender_gave_up(stage_at: Stage) -> None:
-    stage_at.at.fault(FaultKind.SLOW, method="POST", delay_ms=60_000)
-
-    sending = asyncio.get_running_loop().create_task(stage_at.account.submit(recorded(BUY), go))
-    await asyncio.sleep(30)
-    assert isinstance(await stage_at.account.find(BUY.id), OrderAbsent)
-    await asyncio.sleep(31)
-
-    assert isinstance(await stage_at.account.find(BUY.id), OrderReported)
-    assert isinstance(await sending, Accepted)
-
-
-async def test_a_rate_limit_is_provably_nothing_sent(stage_at: Stage) -> None:
-    stage_at.at.fault(FaultKind.RATE_LIMIT, method="POST")
-
-    assert isinstance(await stage_at.account.submit(recorded(BUY), go), NotSent)
-
-
-async def test_a_failed_question_is_not_an_empty_answer(stage_at: Stage) -> None:
-    stage_at.at.fault(FaultKind.HTTP_BEFORE, path="/v2/positions")
-
-    assert isinstance(await stage_at.account.positions(), QueryFailed)
-
-
-@pytest.mark.parametrize(
-    ("kind", "heard_count"), [(FaultKind.DROP_EVENT, 0), (FaultKind.DUP_EVENT, 2)]
-)
-async def test_a_fill_can_be_lost_or_come_twice_on_the_stream(
-    stage_at: Stage, kind: FaultKind, heard_count: int
-) -> None:
-    stage_at.at.fault(kind, event="fill")
-    await stage_at.account.submit(recorded(BUY), go)
-    await asyncio.sleep(1)
-
-    assert sum(isinstance(event, OrderFilled) for event in stage_at.ears.heard) == heard_count
-    assert await stage_at.held() == 10
-
-
 async def test_a_cut_stream_comes_back_by_itself(stage_at: Stage) -> None:
     stage_at.at.cut()
     await asyncio.sleep(5)
 
     lines = [e for e in stage_at.ears.heard if isinstance(e, StreamConnected | StreamLost)]
     assert [type(each) for each in lines] == [StreamConnected, StreamLost, StreamConnected]
+
+
+async def test_a_bust_trade_takes_back_shares_cash_and_execution(stage_at: Stage) -> None:
+    await stage_at.account.submit(recorded(BUY), go)
+    await asyncio.sleep(1)
+    execution = stage_at.at.executions("SIM-1")[0]
+
+    stage_at.at.bust("SIM-1", execution.id)
+    await asyncio.sleep(1)
+
+    assert (await stage_at.held(), stage_at.at.cash("SIM-1")) == (0, 100_000)
+    listed = await stage_at.account.executions(None)
+    assert isinstance(listed, ExecutionsReported)
+    assert listed.fills == ()
+    refused = [event for event in stage_at.ears.heard if isinstance(event, FrameRefused)]
+    assert ["trade_bust" in event.reason for event in refused] == [True]
+
+
+async def test_a_human_enters_and_cancels_orders_of_his_own(stage_at: Stage) -> None:
+    request = OrderRequest(
+        "by-hand", "AAPL", VenueSide.BUY, OrderType.LIMIT, TimeInForce.GTC, Decimal(3), Decimal(90)
+    )
+
+    order = stage_at.at.operator_order("SIM-1", request)
+    assert order is not None
+    await asyncio.sleep(1)
+    assert stage_at.at.operator_cancel("SIM-1", order.id)
+    await asyncio.sleep(1)
+
+    assert not stage_at.at.operator_cancel("SIM-1", order.id)
+    heard = [e.report for e in stage_at.ears.heard if isinstance(e, OrderReported)]
+    assert [(each.client_order_id, each.status) for each in heard] == [
+        ("by-hand", Status.ACCEPTED), ("by-hand", Status.CANCELED),
+    ]  # fmt: skip
+
+
+async def test_with_little_on_offer_an_order_fills_in_pieces(stage_at: Stage) -> None:
+    stage_at.at.thin_out(Decimal("0.000001"))  # of a million shares: one
+    await stage_at.price("100")
+    await stage_at.account.submit(recorded(BUY), go)
+    await asyncio.sleep(1)
+
+    assert await stage_at.held() == 1
 
 
 async def test_trades_and_adjustments_behind_our_back_move_the_position(stage_at: Stage) -> None:
