@@ -51,6 +51,7 @@ def _settings(place: Path) -> Settings:
                 "data_dir": str(place / "data"),
                 "state_dir": str(place / "state"),
                 "stop_grace_s": 2.0,
+                "record": True,
             },
             "store": {"database_url_env": ""},
             "reconcile": {"position_period_s": 10.0},

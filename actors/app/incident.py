@@ -181,8 +181,8 @@ def _tell(life: Life) -> Iterator[Stepped]:
             yield now
             if now.effects is None:
                 return
-        loop.run_until_complete(runtime.stop(0.0))
     finally:
+        loop.run_until_complete(runtime.stop(0.0))
         loop.close()
 
 

@@ -5,6 +5,30 @@ from typing import Any
 
 from actors.app.incident import Answer, Replayed
 from adapters.incidents.page import Life, Recording
+from trader.accounts.events import StreamLost
+from trader.market.events import FeedStale
+from trader.money import plain
+from trader.orders.events import (
+    ChangeAnswered,
+    OrderAbsent,
+    OrderAccepted,
+    OrderDenied,
+    OrderFilled,
+    OrderRejected,
+    OrderUnanswered,
+    QueryFailed,
+    RecordRefused,
+)
+from trader.risk.events import HeatRefused
+from trader.session.events import (
+    ClockSuspected,
+    CloseRequested,
+    LeaseChanged,
+    StoreChanged,
+    StrategyFailed,
+    TradingStateChanged,
+)
+from trader.session.step import SessionEvent
 
 ROUTINE = frozenset(
     {
@@ -13,6 +37,17 @@ ROUTINE = frozenset(
     }
 )
 """Effects that nearly every event has: compared like the others, told only with `--all`."""
+LOUD = (
+    *(OrderAccepted, OrderRejected, OrderUnanswered, OrderDenied, OrderAbsent),
+    *(ChangeAnswered, RecordRefused, QueryFailed, HeatRefused, StrategyFailed, FeedStale),
+    *(StreamLost, StoreChanged, LeaseChanged, ClockSuspected, TradingStateChanged, CloseRequested),
+)
+"""Events that are told whatever was done on them."""
+SHORT = (
+    *("order_id", "outcome", "state", "is_up", "what", "reason_code", "reason"),
+    *("code", "text", "cause", "detail"),
+)
+"""What of an event is told, where it has such a field."""
 
 
 def story(replayed: Replayed, *, is_whole: bool) -> Iterator[str]:
@@ -23,7 +58,7 @@ def story(replayed: Replayed, *, is_whole: bool) -> Iterator[str]:
         yield _opening(number, life)
         is_echo = False
         for answer in replayed.of_life(number):
-            if is_whole or answer.difference is not None or _done(answer, is_whole=False):
+            if is_whole or answer.difference is not None or _is_told(answer):
                 yield _line(answer, is_whole=is_whole, is_echo=is_echo)
             is_echo = is_echo or answer.difference is not None
         if life.ended is not None:
@@ -108,8 +143,26 @@ def _line(answer: Answer, *, is_whole: bool, is_echo: bool) -> str:
         verdict = "different, as what it answers"
     else:
         verdict = f"DIFFERENT  {answer.difference}"
-    done = "; ".join(_done(answer, is_whole=is_whole)) or "nothing"
-    return clean(f"  {answer.at:%H:%M:%S.%f}Z  {answer.name}: {done}  [{verdict}]")
+    done = "; ".join(_done(answer, is_whole=is_whole))
+    said = f"{_heard(answer.step.event)}{f' -> {done}' if done else ''}"
+    return clean(f"  {answer.at:%H:%M:%S.%f}Z  {said}  [{verdict}]")
+
+
+def _heard(event: SessionEvent) -> str:
+    """Its name, and what is short enough to be told of it."""
+    words = [type(event).__name__]
+    match event:
+        case OrderFilled(fill):
+            words += [fill.side, plain(fill.qty), "at", plain(fill.price), fill.client_order_id]
+        case _:
+            words += [str(value) for name in SHORT if (value := getattr(event, name, None))]
+    return " ".join(words)
+
+
+def _is_told(answer: Answer) -> bool:
+    if isinstance(answer.step.event, OrderFilled):
+        return bool(answer.step.did)  # else it was known: each is told more than once
+    return isinstance(answer.step.event, LOUD) or bool(_done(answer, is_whole=False))
 
 
 def _done(answer: Answer, *, is_whole: bool) -> list[str]:

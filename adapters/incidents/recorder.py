@@ -13,6 +13,7 @@ import dataclasses
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ from trader.session.step import SessionEvent, step
 
 QUEUE_RECORDS_MAX = 10_000
 CLOSE_TIMEOUT_S = 5.0
+BREATH_S = 0.00005  # after each record: else this thread keeps the interpreter from the loop for ms
 _HIDDEN = b"[hidden]"
 
 log = structlog.get_logger()
@@ -69,7 +71,8 @@ class RecordedHeart:
         try:
             effects = step(state, event, now_s)
         except BaseException as error:
-            self.keep(Stepped(now_s, event, None, f"{type(error).__name__}: {error}"))
+            if isinstance(event, SessionEvent):  # else there is no word for it; its end is told
+                self.keep(Stepped(now_s, event, None, f"{type(error).__name__}: {error}"))
             raise
         self.keep(Stepped(now_s, event, effects))
         return effects
@@ -108,6 +111,7 @@ class Recorder:
         self._queue: queue.SimpleQueue[tuple[SessionId, Record] | None] = queue.SimpleQueue()
         self._hearts: dict[SessionId, RecordedHeart] = {}
         self._files: dict[SessionId, _Files] = {}
+        self._is_closing = False
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._write_all, name="recorder", daemon=True)
         self._thread.start()
@@ -127,6 +131,7 @@ class Recorder:
 
     def close(self) -> None:
         """Write what waits, and end; a disk that hangs does not hold up the end."""
+        self._is_closing = True
         self._queue.put(None)
         self._thread.join(CLOSE_TIMEOUT_S)
 
@@ -151,6 +156,8 @@ class Recorder:
                 )
             if files.take(record):
                 self._hearts[session_id].wants_state = True
+            if not self._is_closing:
+                time.sleep(BREATH_S)
         for files in self._files.values():
             files.close()
 
