@@ -24,8 +24,9 @@ from adapters.simulated.database import Database
 from adapters.simulated.feed import SimulatedFeed
 from adapters.simulated.feed_faults import FeedFaults
 from adapters.simulated.history import History
-from adapters.simulated.market import SimulatedMarket
+from adapters.simulated.market import SimulatedMarket, note_bars
 from adapters.simulated.rows import Committed, MemoryStore
+from adapters.simulated.runner import RecordedRunner, StrategyFaults
 from adapters.simulated.venue import SimulatedVenue
 from adapters.strategies.inline import InlineRunner
 from trader.ids import AccountId, SessionId
@@ -62,6 +63,8 @@ class World:
             history=self.history,
         )
         self.feed_faults = FeedFaults(self.venue, self.history)
+        note_bars(self.venue, self.history)
+        self.strategy_faults = StrategyFaults()
         self.rows = MemoryStore(self.clock.now, self.clock.elapsed, self.history)
         self.database = Database(self.rows, plan.seed)
         self.daemons = [Daemon(self, "us")]
@@ -80,6 +83,7 @@ class World:
         self.tell("faults are over")
         self.venue.clear_faults()
         self.feed_faults.clear_all()
+        self.strategy_faults.clear_all()
         self.database.calm()
         for daemon in self.daemons:
             daemon.disk.calm()
@@ -125,7 +129,8 @@ class World:
 
     def runner(self, inner: InlineRunner, label: str) -> StrategyRunner:
         """Where a daemon's strategies run."""
-        return inner
+        chance = Random(f"strategies {self.plan.seed} {label}")
+        return RecordedRunner(inner, self.clock, self.history, self.strategy_faults, label, chance)
 
     def died(self, daemon: Daemon) -> None:
         """A process of that daemon has ended."""
