@@ -13,6 +13,7 @@ from itertools import count
 
 from adapters.clock import Clock
 
+LOOK_AGAIN_S_MIN = 0.001
 RESERVE_FRACTION = 0.1  # of the minute's requests and of the connections, kept for exits
 PAUSE_S_MIN = 1.0  # after a 429; also how often an exit tries while the others wait
 PAUSE_S_MAX = 60.0  # the venue's window
@@ -114,7 +115,9 @@ class Turns:
             else:
                 wait_s = self._wait_s(urgency)
                 if wait_s > 0:  # else it waits for a connection: `_give_back` comes here again
-                    self._timer = asyncio.get_running_loop().call_later(wait_s, self._serve)
+                    # A wait below a clock's resolution would come back here at the same instant.
+                    delay_s = max(wait_s, LOOK_AGAIN_S_MIN)
+                    self._timer = asyncio.get_running_loop().call_later(delay_s, self._serve)
                 return
 
     def _may_go(self, urgency: Urgency) -> bool:

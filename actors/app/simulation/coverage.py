@@ -9,7 +9,8 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
-from actors.app.simulation.plan import Strike
+from actors.app.simulation.faults import KINDS
+from adapters.simulated.history import FaultStruck, FeedFaultMet
 from trader.orders.order import Status
 
 if TYPE_CHECKING:
@@ -39,31 +40,37 @@ class Coverage:
         self.cells: Counter[Cell] = Counter()
         self._world = world
         self._chance = Random(f"aim {world.plan.seed}")
-        self._waiting: tuple[Status, asyncio.Event] | None = None
+        self._waiting: dict[Status, list[asyncio.Future[None]]] = {}
         world.on_status(self._reached)
+        world.history.listen(FaultStruck, lambda struck: self._count(struck.kind))
+        world.history.listen(FeedFaultMet, lambda met: self._count(met.kind))
 
-    async def moment(self, strike: Strike) -> None:
-        """Wait for the moment of that strike."""
-        del strike
+    async def moment(self) -> None:
+        """Wait for the moment of a strike, if it is aimed at one."""
         if self._chance.random() < 0.5:
             return
         aimed = self._chance.choice(AIMED)
-        reached = asyncio.Event()
-        self._waiting = (aimed, reached)
+        delay_s = self._chance.choice((0.0, self._world.plan.latency_s))
+        reached = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(aimed, []).append(reached)
         try:
             async with asyncio.timeout(AIM_S):
-                await reached.wait()
-            await asyncio.sleep(self._chance.choice((0.0, self._world.plan.latency_s)))
+                await reached
         except TimeoutError:
-            pass
-        finally:
-            self._waiting = None
+            pass  # then without aim
+        else:
+            await asyncio.sleep(delay_s)
 
-    def struck(self, strike: Strike) -> None:
-        """Count the states that all orders are in."""
+    def struck(self, name: str) -> None:
+        """A fault that waits for nothing has struck."""
+        if not KINDS[name].is_awaited:
+            self._count(name)
+
+    def _count(self, name: str) -> None:
         for status in self._world.statuses(RECENT_S):
-            self.cells[(strike.what, status)] += 1
+            self.cells[(name, status)] += 1
 
     def _reached(self, status: Status) -> None:
-        if self._waiting is not None and self._waiting[0] is status:
-            self._waiting[1].set()
+        for reached in self._waiting.pop(status, ()):
+            if not reached.done():
+                reached.set_result(None)

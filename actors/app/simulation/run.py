@@ -9,7 +9,7 @@ from actors.app.simulation.commands import order
 from actors.app.simulation.coverage import Cell, Coverage
 from actors.app.simulation.faults import strike
 from actors.app.simulation.invariants import CHECKERS, Broken, Checker
-from actors.app.simulation.plan import COMMANDS, Plan, draw
+from actors.app.simulation.plan import COMMANDS, Plan, Strike, draw
 from actors.app.simulation.world import World
 from actors.runtime import SimulatedLoop
 
@@ -96,16 +96,25 @@ def run_plan(
 
 async def _trouble(world: World, coverage: Coverage) -> None:
     world.begin()
-    for each in world.plan.strikes:
-        await _until(world, each.at_s)
-        await coverage.moment(each)
-        world.tell(f"strikes: {each.what}")
-        coverage.struck(each)
-        if each.what in COMMANDS:
-            order(world, each.what)
-        else:
-            strike(world, each.what)
+    strikes = [
+        asyncio.get_running_loop().create_task(_strike(world, coverage, each))
+        for each in world.plan.strikes
+    ]
     await _until(world, world.plan.trouble_s)
+    for each in strikes:
+        each.cancel()
+
+
+async def _strike(world: World, coverage: Coverage, planned: Strike) -> None:
+    await _until(world, planned.at_s)
+    if planned.what in COMMANDS:
+        world.tell(f"the operator: {planned.what}")
+        order(world, planned.what)
+        return
+    await coverage.moment()
+    world.tell(f"strikes: {planned.what}")
+    coverage.struck(planned.what)
+    strike(world, planned.what)
 
 
 async def _calm(world: World, checkers: Sequence[Checker]) -> None:
