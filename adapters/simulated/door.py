@@ -17,11 +17,19 @@ from adapters.clock import Clock
 from adapters.sandbox.accounts import Account, Position
 from adapters.sandbox.alpaca_http import AlpacaTrading
 from adapters.sandbox.entry import Refused, malformed, not_found
+from adapters.sandbox.faults import Fault, FaultKind
 from adapters.sandbox.guard import TOO_MANY, UNAUTHORIZED, Call, Handler
 from adapters.sandbox.guard import Answer as Given
 from adapters.sandbox.host import Host
 from adapters.sandbox.orders import Order
-from adapters.simulated.account_faults import BY_CLIENT_ID, AccountFault, AccountFaultKind
+from adapters.simulated.account_faults import (
+    BY_CLIENT_ID,
+    ORDERS,
+    AccountFault,
+    AccountFaultKind,
+    AccountFaults,
+    Occasion,
+)
 from adapters.simulated.history import History, WriteArrived
 
 MINUTE = timedelta(minutes=1)
@@ -61,9 +69,10 @@ class Answer:
 class Door:
     """Serves what arrives."""
 
-    def __init__(self, host: Host, clock: Clock, history: History) -> None:
+    def __init__(self, host: Host, clock: Clock, faults: AccountFaults, history: History) -> None:
         self._host = host
         self._clock = clock
+        self._faults = faults
         self._history = history
         self._handlers = AlpacaTrading(host, MINUTE, _nothing_to_flush).handlers()
 
@@ -113,6 +122,8 @@ class Door:
             account = self._host.venue.ledger.account(request.number)
             if fault is not None:
                 account = self._as_seen(account, request, fault)
+            if request.method == "POST" and not self._faults.is_quiet:
+                self._doom(request)
             body = NO_BODY if request.body is None else orjson.loads(request.body)
             given = _at_once(handler, Call(account, dict(body), request.query, parts))
             answer = Answer(given.status, given.payload)
@@ -132,6 +143,16 @@ class Door:
             if handler is not None:
                 return handler, {name: last}
         raise malformed(f"no such path: {request.path}")
+
+    def _doom(self, request: Request) -> None:
+        """What a fault has in store for an order, in the venue's own words."""
+        occasion = Occasion(
+            request.number, request.who, "POST", request.path, request.client_order_id
+        )
+        fault = self._faults.strike(ORDERS, occasion)
+        if fault is not None:
+            fate = Fault(kind=FaultKind(fault.kind.value), client_order_id=request.client_order_id)
+            self._host.faults.install(fate)
 
     def _as_seen(self, account: Account, request: Request, fault: AccountFault) -> Account:
         """The account as a server sees it that lags behind."""

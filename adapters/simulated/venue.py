@@ -20,13 +20,12 @@ from adapters.sandbox import commands
 from adapters.sandbox.clock import VenueClock
 from adapters.sandbox.entry import Refused
 from adapters.sandbox.events import Happening
-from adapters.sandbox.faults import Fault, FaultKind
 from adapters.sandbox.host import Host
 from adapters.sandbox.orders import Execution, Fate, Order, OrderRequest, Side
 from adapters.sandbox.pace import Pacer
 from adapters.sandbox.prices import PriceSource, RandomWalk
 from adapters.sandbox.venue import Venue
-from adapters.simulated.account_faults import ORDERS, AccountFault, AccountFaults
+from adapters.simulated.account_faults import AccountFault, AccountFaults
 from adapters.simulated.distance import Distance
 from adapters.simulated.door import Door
 from adapters.simulated.history import History
@@ -80,7 +79,7 @@ class SimulatedVenue:
             engine, VenueClock(clock.now(), speed, clock.elapsed), NothingKept(), latency_s
         )
         host = self.host
-        self.door = Door(host, clock, self.history)
+        self.door = Door(host, clock, self.faults, self.history)
         host.listeners.append(self.streams.happened)
         host.perform(commands.SetRules(host.now(), commands.Rules(seed=seed)), engine.set_rules)
         for symbol in symbols:
@@ -162,25 +161,19 @@ class SimulatedVenue:
         rules = replace(self.host.venue.ledger.rules, liquidity_fraction=liquidity_fraction)
         self.host.perform(commands.SetRules(self.now(), rules), self.host.venue.set_rules)
 
+    def recover(self) -> None:
+        """Have as much on offer as ever."""
+        self.thin_out(commands.Rules().liquidity_fraction)
+
     def strike(self, fault: AccountFault) -> None:
         """Misbehave towards an account."""
-        if fault.kind not in ORDERS:
-            self.faults.install(fault)
-            return
-        self.host.faults.install(
-            Fault(
-                kind=FaultKind(fault.kind.value),
-                account=fault.number,
-                client_order_id=fault.client_order_id,
-                nth=fault.nth,
-                count=fault.count,
-            )
-        )
+        self.faults.install(fault)
 
     def clear_faults(self) -> None:
         """Misbehave no longer."""
         self.faults.clear()
-        self.host.faults.clear()
+        self.host.faults.clear()  # where an order's doom waits for it
+        self.recover()
 
     def hang_up(self, who: str) -> None:
         """That daemon's process is gone: its connections are."""

@@ -9,8 +9,9 @@ import pytest
 from actors import journal, portfolio_server, realtime_trader, sessions
 from actors.account_messages import name_of
 from actors.app.tree import INLINE, feed_name, hours_name
-from adapters.sandbox.faults import FaultKind
 from adapters.sandbox.orders import Side
+from adapters.simulated.account_faults import AccountFault
+from adapters.simulated.account_faults import AccountFaultKind as K
 from adapters.simulated.venue import VENUE
 from tests.simulation.simulated_house import (
     ACCOUNT,
@@ -97,7 +98,7 @@ def test_the_same_seed_is_the_same_day_to_the_last_row() -> None:
         async def day(house: House) -> None:
             await minutes(10)
             house.crash(TRADER)
-            house.venue.fault(FaultKind.ACK_LOST, method="POST")
+            house.venue.strike(AccountFault(K.REPLY_LOST, method="POST"))
             await minutes(20)
 
         house = live(seed, day)
@@ -113,7 +114,7 @@ def test_the_same_seed_is_the_same_day_to_the_last_row() -> None:
 def test_a_lost_acknowledgement_doubles_no_order() -> None:
     async def day(house: House) -> None:
         await minutes(2)
-        house.venue.fault(FaultKind.ACK_LOST, method="POST", count=3)
+        house.venue.strike(AccountFault(K.REPLY_LOST, method="POST", count=3))
         await minutes(40)
 
         await is_well(house)
@@ -124,7 +125,7 @@ def test_a_lost_acknowledgement_doubles_no_order() -> None:
 def test_an_order_lost_on_its_way_leaves_no_doubt_behind() -> None:
     async def day(house: House) -> None:
         await minutes(2)
-        house.venue.fault(FaultKind.DROP_BEFORE, method="POST", count=3)
+        house.venue.strike(AccountFault(K.REQUEST_LOST, method="POST", count=3))
         await minutes(40)
 
         await is_well(house)
@@ -135,8 +136,8 @@ def test_an_order_lost_on_its_way_leaves_no_doubt_behind() -> None:
 def test_fills_that_the_stream_lost_or_doubled_are_booked_once() -> None:
     async def day(house: House) -> None:
         await minutes(2)
-        house.venue.fault(FaultKind.DROP_EVENT, event="fill", count=2)
-        house.venue.fault(FaultKind.DUP_EVENT, event="fill", nth=2, count=3)
+        house.venue.strike(AccountFault(K.EVENT_LOST, event="fill", count=2))
+        house.venue.strike(AccountFault(K.EVENT_TWICE, event="fill", nth=2, count=3))
         await minutes(40)
 
         await is_well(house)
@@ -242,13 +243,13 @@ def strike(house: House) -> None:
     """One misfortune, picked by the seed."""
     kinds: list[Callable[[], object]] = [
         lambda: house.crash(EVERYBODY[int(house.host.random() * len(EVERYBODY))]),
-        lambda: house.venue.fault(FaultKind.ACK_LOST, method="POST"),
-        lambda: house.venue.fault(FaultKind.DROP_BEFORE, method="POST"),
-        lambda: house.venue.fault(FaultKind.SLOW, method="POST", delay_ms=30_000),
-        lambda: house.venue.fault(FaultKind.DROP_EVENT, event="fill"),
-        lambda: house.venue.fault(FaultKind.DUP_EVENT, event="fill"),
-        lambda: house.venue.fault(FaultKind.HTTP_BEFORE, path="/v2/positions", count=3),
-        lambda: house.venue.fault(FaultKind.SILENT_REJECT),
+        lambda: house.venue.strike(AccountFault(K.REPLY_LOST, method="POST")),
+        lambda: house.venue.strike(AccountFault(K.REQUEST_LOST, method="POST")),
+        lambda: house.venue.strike(AccountFault(K.LATE_ARRIVAL, method="POST", delay_s=30.0)),
+        lambda: house.venue.strike(AccountFault(K.EVENT_LOST, event="fill")),
+        lambda: house.venue.strike(AccountFault(K.EVENT_TWICE, event="fill")),
+        lambda: house.venue.strike(AccountFault(K.ERROR_BEFORE, path="/v2/positions", count=3)),
+        lambda: house.venue.strike(AccountFault(K.SILENT_REJECT)),
         house.venue.cut,
         lambda: setattr(house.store, "is_down", not house.store.is_down),
         lambda: setattr(house.store, "answers_lost", 1),

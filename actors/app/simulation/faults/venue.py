@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from actors.app.simulation.faults.kind import Hand, Kind
 from actors.app.simulation.names import number_of
-from adapters.sandbox.orders import Side
+from adapters.sandbox.orders import OrderRequest, OrderType, Side, TimeInForce
 from adapters.simulated.account_faults import (
     ACTIVITIES,
     MONEY,
@@ -23,6 +23,7 @@ K = AccountFaultKind
 WRITES = ("POST", "POST", "POST", "PATCH", "DELETE")
 LISTINGS = (POSITIONS, POSITIONS, OPEN_ORDERS, ACTIVITIES, MONEY)
 FILLS = ("fill", "partial_fill")
+CENT = Decimal("0.01")
 
 
 def _write(kind: AccountFaultKind) -> Hand:
@@ -137,13 +138,44 @@ def _canceled(world: "World") -> None:
     plan = world.chance.choice(world.plan.sessions)
     working = world.books(plan.account).all_open()
     if working:
-        order = world.chance.choice(working)
-        host = world.venue.host
-        host.settle_soon(host.request_cancel(number_of(AccountId(plan.account)), order.id))
+        number = number_of(AccountId(plan.account))
+        world.venue.operator_cancel(number, world.chance.choice(working).id)
 
 
-def _kind(kind: AccountFaultKind, group: str, says: str, hand: Hand) -> Kind:
-    return Kind(kind.value, group, says, hand, is_awaited=True)
+def _ordered(world: "World") -> None:
+    """Somebody enters an order by hand that goes on working."""
+    chance, plan = world.chance, world.chance.choice(world.plan.sessions)
+    last = world.venue.host.venue.ledger.marks.get(plan.symbol)
+    if last is None:
+        return
+    side = chance.choice((Side.BUY, Side.SELL))
+    away = Decimal(chance.choice(("0.0005", "0.05")))
+    limit = (last * (1 - side.sign * away)).quantize(CENT)
+    request = OrderRequest(
+        f"by-hand-{world.loop.time():.3f}",
+        plan.symbol,
+        side,
+        OrderType.LIMIT,
+        TimeInForce.GTC,
+        Decimal(chance.choice((1, 5))),
+        limit,
+    )
+    world.venue.operator_order(number_of(AccountId(plan.account)), request)
+
+
+def _busted(world: "World") -> None:
+    """The exchange undoes one of the newest trades."""
+    plan = world.chance.choice(world.plan.sessions)
+    number = number_of(AccountId(plan.account))
+    executions = world.venue.executions(number)[-3:]
+    if executions:
+        world.venue.bust(number, world.chance.choice(executions).id)
+
+
+def _thinned(world: "World") -> None:
+    """Little is on offer for a while: orders fill in pieces, or not at all."""
+    world.venue.thin_out(Decimal("0.00002"))
+    world.later(world.chance.choice((30.0, 120.0)), world.venue.recover)
 
 
 KINDS = (
@@ -175,4 +207,7 @@ KINDS = (
     Kind("margin_desk", "E", "the venue moves shares", _adjusted),
     Kind("manual_trade", "E", "somebody trades by hand", _traded),
     Kind("manual_cancel", "E", "somebody cancels by hand", _canceled),
+    Kind("manual_order", "E", "somebody enters an order by hand", _ordered),
+    Kind("bust", "D", "the exchange undoes a trade", _busted),
+    Kind("thin_market", "D", "orders fill in pieces", _thinned),
 )
