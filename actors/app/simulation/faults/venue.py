@@ -178,6 +178,10 @@ def _thinned(world: "World") -> None:
     world.later(world.chance.choice((30.0, 120.0)), world.venue.recover)
 
 
+def _kind(kind: AccountFaultKind, group: str, says: str, hand: Hand) -> Kind:
+    return Kind(kind.value, group, says, hand, is_awaited=True)
+
+
 KINDS = (
     _kind(K.UNREACHABLE, "C", "no connection: nothing leaves", _everything(K.UNREACHABLE, 3, 30)),
     _kind(K.REQUEST_LOST, "C", "it leaves and never arrives", _write(K.REQUEST_LOST)),
