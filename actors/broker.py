@@ -155,13 +155,16 @@ class AccountManager(Actor):
         neighbours: AccountNeighbours,
         halted: Callable[[], str],
         acknowledged: Callable[[float], None] = lambda _: None,
+        ousted: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`ousted` hears that another daemon owns the account: this one's work is over."""
         super().__init__()
         self._rules = rules
         self._account = account
         self._ledger = ledger
         self._book = book
         self._to = neighbours
+        self._ousted = ousted
         self._halted = halted  # "" or why no entry may leave: the HALT row or file
         self._out = Outgoing(self, account, book.gate, self._entry_bar, acknowledged)
         self._questions = Questions(self, rules.account_id, account, ledger, book)
@@ -327,6 +330,7 @@ class AccountManager(Actor):
         self._book.gate.stopped_because = who
         self._book.tell_all(LeaseChanged(False, who))
         self.publish(HOUSE, LeaseChanged(False, who))
+        self._ousted(f"account {self._rules.account_id} belongs to another daemon: {who}")
 
     def _is_lease_held(self) -> bool:
         return (

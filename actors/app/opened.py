@@ -1,6 +1,7 @@
 """What is open while the house stands: for the wiring, the doors, the drills and the demo."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -34,6 +35,14 @@ class House:
     boot_id: str
     started_at: datetime
     metrics: Metrics
+    ousted_because: asyncio.Future[str] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def ousted(self, why: str) -> None:
+        """Another daemon owns an account: this process is to end."""
+        if not self.ousted_because.done():
+            self.ousted_because.set_result(why)
 
     @cached_property
     def written(self) -> Journal:

@@ -145,13 +145,21 @@ def _say_ready(house: House, doors: Doors) -> None:
 async def _until_told(
     house: House, signals: Signals, companion: Coroutine[Any, Any, int] | None
 ) -> int | None:
-    """The exit code to end with. None: the tree ended by itself, its restarts are used up."""
+    """The exit code to end with. None: the tree ended by itself, its restarts are used up.
+
+    Raises Fenced when another daemon has taken an account: half a house is none, and the service
+    manager's next one waits at the door until the account is free.
+    """
     ended = asyncio.create_task(house.runtime.wait())
     told = asyncio.create_task(signals.stop.wait())
     beside = None if companion is None else asyncio.create_task(companion)
     try:
-        waiting = {ended, told} if beside is None else {ended, told, beside}
+        waiting: set[asyncio.Future[Any]] = {ended, told, house.ousted_because}
+        if beside is not None:
+            waiting.add(beside)
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if house.ousted_because.done():
+            raise Fenced(house.ousted_because.result())
         if ended.done():
             log.critical(
                 "house_gave_up", exit_code=ended.result(), positions="as they stand at the broker"

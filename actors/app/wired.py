@@ -84,6 +84,10 @@ class Wired(Protocol):
     def leases(self) -> Mapping[AccountId, Lease]: ...
     @property
     def metrics(self) -> Counts: ...
+    def ousted(self, why: str) -> None:
+        """Another daemon owns an account: this process is to end."""
+        ...
+
     @property
     def written(self) -> Journal:
         """Where the journal's actor writes: the store's, counted and told of in the daemon."""

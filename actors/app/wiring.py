@@ -83,6 +83,7 @@ def tree_of(
             AccountNeighbours(journal_at, portfolio_at, sessions_at),
             house.latch.halted,
             house.metrics.order_acknowledged,
+            house.ousted,
         )
 
     audiences = {account_id: Audience() for account_id in house.venues}

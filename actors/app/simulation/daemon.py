@@ -96,6 +96,14 @@ class SimulatedHouse:
     leases: dict[AccountId, Lease]
     desk: HouseDesk | None = None
     metrics: NoCounts = field(default_factory=NoCounts)
+    ousted_because: asyncio.Future[str] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def ousted(self, why: str) -> None:
+        """Another daemon owns an account: this process is to end."""
+        if not self.ousted_because.done():
+            self.ousted_because.set_result(why)
 
     @property
     def written(self) -> Journal:
@@ -247,8 +255,9 @@ class Daemon:
             return RESTART_S
         house.desk = self._desk(house)
         self.house = house
-        await runtime.wait()
-        return RESTART_S
+        ended = asyncio.create_task(runtime.wait())
+        await asyncio.wait((ended, house.ousted_because), return_when=asyncio.FIRST_COMPLETED)
+        return FENCED_S if house.ousted_because.done() else RESTART_S
 
     def _desk(self, house: SimulatedHouse) -> HouseDesk:
         boot = Boot(

@@ -9,6 +9,7 @@ from random import Random
 
 import pykka
 
+from actors.app.simulation import story
 from actors.app.simulation.daemon import Daemon, SimulatedVenuePorts
 from actors.app.simulation.names import number_of
 from actors.app.simulation.plan import Plan
@@ -51,6 +52,9 @@ class World:
         self.clock = SimulationHost(f"{plan.seed} world", loop=loop)  # nobody moves this one
         self.history = History()
         self._on_line = on_line
+        if on_line is not None:
+            story.tell(self.history, self.tell_story)
+            story.tell_log(self.tell_story)
         symbols = tuple(each.symbol for each in plan.sessions)
         self.venue = SimulatedVenue(
             self.clock,
@@ -105,6 +109,10 @@ class World:
     def tell(self, what: str) -> None:
         """A line of the story."""
         self.loop.note(what)
+        self.tell_story(what)
+
+    def tell_story(self, what: str) -> None:
+        """A line that is no part of the trace."""
         if self._on_line is not None:
             self._on_line(self.loop.time(), what)
 
@@ -115,16 +123,24 @@ class World:
         account = SimulatedAccount(
             self.venue, account_id, number_of(account_id), who=label, clock=host
         )
-        feed, market = self.context.copy().run(self._market_ports, host, label)
+        number = number_of(account_id)
+        feed, market = self.context.copy().run(self._market_ports, host, label, number)
         return SimulatedVenuePorts(account, feed, market, market)
 
     def _market_ports(
-        self, host: SimulationHost, label: str
+        self, host: SimulationHost, label: str, number: str
     ) -> tuple[SimulatedFeed, SimulatedMarket]:
         """Made where the venue lives."""
         return (
-            SimulatedFeed(self.venue, self.feed_faults, self.history, label, host.now),
-            SimulatedMarket(self.venue, self.feed_faults, self.history, label),
+            SimulatedFeed(self.venue, self.feed_faults, self.history, label, number, host.now),
+            SimulatedMarket(
+                self.venue,
+                self.feed_faults,
+                self.history,
+                label,
+                number,
+                Random(f"market {self.plan.seed} {label} {number}"),
+            ),
         )
 
     def runner(self, inner: InlineRunner, label: str) -> StrategyRunner:
