@@ -57,13 +57,15 @@ class SimulatedFeed:
         faults: FeedFaults | None = None,
         history: History | None = None,
         daemon: str = "",
+        number: str = "",
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        """`now`: the daemon's own wall clock."""
+        """`number`: the venue's name of the login; `now`: the daemon's own wall clock."""
         self._venue = venue
         self._faults = faults or FeedFaults(venue)
         self._history = history
         self._daemon = daemon
+        self._number = number
         self._now = now or venue.clock.now
         self._spoiler = Spoiler(self._faults, daemon)
         self._server = self._listener = copy_context()
@@ -120,9 +122,11 @@ class SimulatedFeed:
             return
         if self._history is not None:
             now_s = self._venue.clock.elapsed()
-            self._history.note(FeedHeard(now_s, self._daemon, frame.sent_s, frame.events))
+            self._history.note(
+                FeedHeard(now_s, self._daemon, self._number, frame.sent_s, frame.events)
+            )
             if isinstance(frame.events[0], FeedConnected):
-                self._history.note(FeedUp(now_s, self._daemon))
+                self._history.note(FeedUp(now_s, self._daemon, self._number))
         for event in frame.events:
             sink(event)
 
@@ -133,7 +137,8 @@ class SimulatedFeed:
             return
         self._close()
         if self._history is not None:
-            self._history.note(FeedDown(self._venue.clock.elapsed(), self._daemon, cause))
+            now_s = self._venue.clock.elapsed()
+            self._history.note(FeedDown(now_s, self._daemon, self._number, cause))
         wait_s = min(RECONNECT_S_MAX, RECONNECT_S * 2**self._failed_count)
         self._failed_count += 1
         self._later(wait_s, self._dial, sink)

@@ -25,11 +25,14 @@ class History:
 
     def __init__(self) -> None:
         self.events: list[Any] = []
+        self.on_event: Callable[[Any], None] | None = None  # whoever tells the story
         self._listeners: dict[type, list[Callable[[Any], None]]] = {}
 
     def note(self, event: Any) -> None:
         """It has happened."""
         self.events.append(event)
+        if self.on_event is not None:
+            self.on_event(event)
         for listener in self._listeners.get(type(event), ()):
             listener(event)
 
@@ -42,7 +45,8 @@ class History:
         return [each for each in self.events if type(each) is kind]
 
 
-# Market data. Seconds are the world's; a daemon is known by the name its ports were given.
+# Market data. Seconds are the world's; a daemon is known by the name its ports were given, and of
+# its feeds each by the venue's number of the login.
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class FeedUp:
 
     at_s: float
     daemon: str
+    number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class FeedDown:
 
     at_s: float
     daemon: str
+    number: str
     cause: str
 
 
@@ -79,6 +85,7 @@ class FeedHeard:
 
     at_s: float
     daemon: str
+    number: str
     sent_s: float
     events: tuple[FeedEvent, ...]
 
@@ -99,6 +106,7 @@ class BarsAnswered:
 
     at_s: float
     daemon: str
+    number: str
     instrument: InstrumentId
     timeframe: Timeframe
     opened_ats: tuple[datetime, ...]
@@ -111,6 +119,7 @@ class ClockAnswered:
 
     at_s: float
     daemon: str
+    number: str
     is_open: bool | None
 
 
@@ -218,7 +227,7 @@ class StrategyOpened:
     daemon: str
     session_id: SessionId
     rebuild: int
-    opened_ats: tuple[datetime, ...]
+    candles: tuple[Candle, ...]
 
 
 @dataclass(frozen=True, slots=True)

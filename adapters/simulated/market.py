@@ -74,12 +74,14 @@ class SimulatedMarket:
         faults: FeedFaults | None = None,
         history: History | None = None,
         daemon: str = "",
+        number: str = "",
         chance: random.Random | None = None,
     ) -> None:
         self._venue = venue
         self._faults = faults or FeedFaults(venue)
         self._history = history
         self._daemon = daemon
+        self._number = number
         self._chance = chance or random.Random(f"market of {daemon}")
         self._line = Line()
         self._candles: dict[tuple[InstrumentId, datetime], tuple[Bar, Candle]] = {}
@@ -129,10 +131,8 @@ class SimulatedMarket:
                 reason = answer.reason
             else:
                 opened_ats = tuple(candle.opened_at for candle in answer.candles)
-            at_s, daemon = self._venue.clock.elapsed(), self._daemon
-            self._history.note(
-                BarsAnswered(at_s, daemon, instrument, timeframe, opened_ats, reason)
-            )
+            at_s, who = self._venue.clock.elapsed(), (self._daemon, self._number)
+            self._history.note(BarsAnswered(at_s, *who, instrument, timeframe, opened_ats, reason))
         return answer
 
     async def clock(self) -> VenueClock | QueryFailed:
@@ -149,7 +149,8 @@ class SimulatedMarket:
         answer = await self._ask(look, "clock", slow, fails)
         if self._history is not None:
             is_open = answer.is_open if isinstance(answer, VenueClock) else None
-            self._history.note(ClockAnswered(self._venue.clock.elapsed(), self._daemon, is_open))
+            at_s, who = self._venue.clock.elapsed(), (self._daemon, self._number)
+            self._history.note(ClockAnswered(at_s, *who, is_open))
         return answer
 
     async def instruments(

@@ -131,10 +131,9 @@ class RecordedRunner:
             answer = await self._inner.open(session_id, spec, candles, rebuild)
             if isinstance(answer, StrategyReady):
                 self._open[session_id] = rebuild
-                at_s, opened_ats = self._clock.elapsed(), tuple(each.opened_at for each in candles)
-                self._history.note(
-                    StrategyOpened(at_s, self._daemon, session_id, rebuild, opened_ats)
-                )
+                at_s, daemon = self._clock.elapsed(), self._daemon
+                opened = StrategyOpened(at_s, daemon, session_id, rebuild, tuple(candles))
+                self._history.note(opened)
             return answer
 
     async def decide(

@@ -60,7 +60,7 @@ async def test_who_was_opened_and_asked_is_written_down() -> None:
     assert isinstance(answer, StrategyDecided)
     opened = stage.history.of(StrategyOpened)
     assert [(each.daemon, each.session_id, each.rebuild) for each in opened] == [("us", ONE, 1)]
-    assert opened[0].opened_ats == tuple(bar.opened_at for bar in bars([1, 2, 3]))
+    assert opened[0].candles == bars([1, 2, 3])
     asked = stage.history.of(StrategyAsked)
     assert [(each.session_id, each.candle) for each in asked] == [(ONE, a_bar(4, 3))]
 
