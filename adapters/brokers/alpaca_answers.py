@@ -19,7 +19,7 @@ from trader.errors import (
     RateLimited,
 )
 from trader.ids import BrokerOrderId, ClientOrderId
-from trader.ports import Accepted, Answer, NotSent, Rejected, Unknown
+from trader.ports import Accepted, Answer, Rejected, Unknown
 
 AUTH_FAILED = "auth_failed"
 DUPLICATE_OR_MALFORMED = 40010001
@@ -138,7 +138,7 @@ def _refused(reply: Reply, write: Write) -> Answer:
                 return Unknown("duplicate_or_malformed")
             return Rejected(_invalid_code(write), refusal.message)
         case 429:
-            return NotSent("rate_limited", refusal.message)
+            return Rejected("rate_limited", refusal.message)  # it was sent, and the venue says no
         case _:
             return Unknown(f"http_{reply.status}")
 

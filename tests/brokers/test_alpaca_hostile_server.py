@@ -279,8 +279,8 @@ async def test_a_rate_limit_in_the_venues_words_means_not_accepted(write: Write)
     async with Hostile(behaviour) as server, open_alpaca(settings(server.url)) as broker:
         answer = await write(broker)
 
-        assert isinstance(answer, NotSent)
-        assert answer.reason_code == "rate_limited"
+        assert isinstance(answer, Rejected)
+        assert answer.code == "rate_limited"
 
 
 async def test_refused_keys_ring_the_alarm_for_writes_and_for_questions() -> None:

@@ -12,7 +12,7 @@ from adapters.brokers.alpaca import open_alpaca
 from trader.accounts.events import StreamConnected, StreamLost
 from trader.orders.events import OrderAbsent, OrderFilled, OrderReported, QueryFailed
 from trader.orders.order import Status
-from trader.ports import Accepted, ExecutionsReported, NotSent, OrdersReported, Unknown
+from trader.ports import Accepted, ExecutionsReported, OrdersReported, Rejected, Unknown
 
 
 @pytest.fixture
@@ -94,8 +94,8 @@ async def test_a_rate_limited_entry_was_not_accepted_and_an_exit_gets_through(
 
     answer = await stage.account.submit(recorded(ORDER), lambda: None)
 
-    assert isinstance(answer, NotSent)
-    assert answer.reason_code == "rate_limited"
+    assert isinstance(answer, Rejected)
+    assert answer.code == "rate_limited"
     assert isinstance(await stage.account.find(ORDER.id), OrderAbsent | QueryFailed)
     exit_ = an_order("2", purpose="EXIT")
     assert isinstance(await stage.account.submit(recorded(exit_), lambda: None), Accepted)

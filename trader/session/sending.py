@@ -19,7 +19,8 @@ def submit(
     """Send a recorded order, for the first time or again: the same row, the same id."""
     attempt = state.attempts.get(working.order.id, 0) + 1
     state.attempts[working.order.id] = attempt
-    working.sent_s = now_s
+    if attempt == 1:  # a resend counts from when it is on the wire: the gate may refuse it
+        working.sent_s = now_s
     deadline_s = (
         now_s + state.rules.submit_deadline_s
         if working.is_exit

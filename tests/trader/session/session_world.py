@@ -21,6 +21,7 @@ from trader.orders.events import (
     OpenOrdersReported,
     OrderAbsent,
     OrderAccepted,
+    OrderDenied,
     OrderFilled,
     OrderRecorded,
     OrderReported,
@@ -89,7 +90,7 @@ class VenueOrder:
 @dataclass
 class World:
     """See the module. `lose`: names of effects whose doing is lost on its way, or "request", "ack",
-    "change request", "change ack" for what the wire loses."""
+    "change request", "change ack" for what the wire loses; "resend": the last gate refuses what was sent once."""
 
     rules: SessionRules = RULES
     now_s: float = 100.0
@@ -258,6 +259,8 @@ class World:
                 return []
             case fx.RecordChange():
                 return [ChangeRecorded(Recorded(effect.change.item, START, self.durability))]
+            case fx.Submit() if effect.attempt > 1 and "resend" in self.lose:
+                return [OrderDenied(effect.order.item.id, "already_over", "")]
             case fx.Submit():
                 return self._submit(effect.order.item)
             case fx.SubmitChange():

@@ -743,3 +743,14 @@ def test_what_a_position_may_lose_is_told_within_a_second_of_a_price_that_moves(
     reports = [each.contribution for each in world.done if isinstance(each, ReportHeat)]
     assert reports[-1].high == 10 * world.price
     assert len(reports) <= 2
+
+
+def test_an_unknown_exit_whose_resends_the_gate_refuses_ends_after_the_bound(world: World) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.lose = {"request", "resend"}
+    world.bar(leave())
+    lost = world.state.open_orders()[-1].order.id
+    world.wait(200)
+
+    assert world.state.ended[lost].reason_code == "never_arrived"
