@@ -12,6 +12,7 @@ from adapters.incidents.page import Record, encode_record, head_line
 from adapters.incidents.recorder import RecordedHeart
 from tests.trader.order_parts import SESSION
 from tests.trader.session.session_world import START, World, buy, leave
+from trader.ids import SessionId
 from trader.session.events import SessionLoaded, TradingState, TradingStateChanged
 from trader.session.step import SessionEvent
 
@@ -58,10 +59,10 @@ def trade(world: World) -> None:
     world.wait(40)
 
 
-def write(folder: Path, records: list[Record], name: str = "s1") -> Path:
+def write(folder: Path, records: list[Record], session_id: SessionId = SESSION) -> Path:
     """A file of these records."""
-    file = folder / f"{name}.jsonl"
-    file.write_bytes(b"".join([head_line(SESSION), *map(encode_record, records)]))
+    file = folder / f"{session_id}.jsonl"
+    file.write_bytes(b"".join([head_line(session_id), *map(encode_record, records)]))
     return file
 
 
