@@ -240,19 +240,22 @@ def _parting(place: str, then: object, now: object) -> Difference | None:
         case dict(), dict():
             if then.get("is") != now.get("is"):
                 return Difference(place, then.get("is"), now.get("is"))
-            name = f"{place}.".removeprefix(".")
             keys = sorted({*then, *now})
-            parts = ((f"{name}{key}", then.get(key), now.get(key)) for key in keys)
+            parts = ((f"{place}.{key}", then.get(key), now.get(key)) for key in keys)
         case list(), list():
-            pairs = itertools.zip_longest(then, now)
-            parts = ((f"{place}[{n}]", a, b) for n, (a, b) in enumerate(pairs))
+            pairs = enumerate(itertools.zip_longest(then, now), 1)
+            parts = ((f"{place}[{n}]" if place else _effect(n, a), a, b) for n, (a, b) in pairs)
         case _:
             return None if then == now else Difference(place, then, now)
     return next(filter(None, itertools.starmap(_parting, parts)), None)
 
 
+def _effect(number: int, effect: object) -> str:
+    return f"effect {number}" + (f" {effect['is']}" if isinstance(effect, dict) else "")
+
+
 def _short(value: object) -> str:
     if isinstance(value, dict) and "is" in value:
         value = value["is"]
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None or value == "" else str(value)
     return text if len(text) <= 200 else f"{text[:200]} ..."

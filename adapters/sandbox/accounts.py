@@ -61,6 +61,7 @@ class Account:
     open_orders: dict[tuple[str, Side], dict[str, Order]] = field(default_factory=dict)
     executions: list[Execution] = field(default_factory=list)  # oldest first
     execution_index: dict[str, int] = field(default_factory=dict)  # place in `executions`, by id
+    busted: list[Execution] = field(default_factory=list)  # undone, and listed no longer
     adjustments: list[Adjustment] = field(default_factory=list)
     fees_paid: Decimal = ZERO
     reserved: Decimal = ZERO  # dollars, sum over open orders

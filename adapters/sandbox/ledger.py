@@ -130,6 +130,7 @@ class Ledger:
     def bust(self, account: Account, execution_id: str) -> None:
         """Undo a trade. The order stays as it is: what was filled is not ordered again."""
         busted = account.executions.pop(account.execution_index.pop(execution_id))
+        account.busted.append(busted)
         account.execution_index = {each.id: n for n, each in enumerate(account.executions)}
         signed_qty = -busted.side.sign * busted.qty
         account.trade(busted.symbol, signed_qty, busted.price, ZERO)

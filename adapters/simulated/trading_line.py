@@ -27,7 +27,7 @@ from adapters.simulated.door import Answer, Request
 from adapters.simulated.history import QuestionAnswered, WriteLeft
 from adapters.simulated.line import LineLost, Loss, Way
 from adapters.simulated.venue import SimulatedVenue
-from trader.errors import BrokerError, BrokerTimeout, BrokerUnreachable, RateLimited
+from trader.errors import BrokerError, BrokerRefused, BrokerTimeout, BrokerUnreachable, RateLimited
 from trader.ports import LastGate, NotSent, Unknown
 
 KEEPALIVE_S = 20.0  # an idle connection is closed after it: the next request opens another
@@ -76,7 +76,8 @@ class TradingLine:
                 spent_s = self._clock.elapsed() - asked_s
                 may_again = attempt < READ_ATTEMPTS_MAX and spent_s < READ_DELAY_S_MAX
                 if not error.retryable or not may_again:
-                    self._answered(path, asked_s, is_ok=False)
+                    # A refusal in the venue's own words is an answer: the order is not there.
+                    self._answered(path, asked_s, is_ok=isinstance(error, BrokerRefused))
                     raise
                 wait_s_max = min(READ_WAIT_S_MAX, 0.1 * 2 ** (attempt - 1))
                 await asyncio.sleep(wait_s_max * self._distance.chance.random())
@@ -135,7 +136,7 @@ class TradingLine:
         """Raises LineLost."""
         fault = self._struck(EXCHANGES, request)
         door, line = self._venue.door, self._venue.line
-        answer = await line.ask(self._way(fault), lambda: door.serve(request, fault))
+        answer = await line.ask(self._way(fault), lambda: door.serve(request, fault), request.what)
         if answer.status == 429:
             pause_s = answer.retry_after_s
             self._turns.learn(429, {} if pause_s is None else {"Retry-After": str(pause_s)})

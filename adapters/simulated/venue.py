@@ -197,6 +197,10 @@ class SimulatedVenue:
         """Every trade of an account that stands, oldest first."""
         return self.host.venue.ledger.account(number).executions
 
+    def busted(self, number: str) -> list[Execution]:
+        """Every trade of an account that was undone."""
+        return self.host.venue.ledger.account(number).busted
+
     def position(self, number: str, symbol: str) -> Decimal:
         """Signed shares."""
         return self.host.venue.ledger.account(number).position_qty(symbol)

@@ -61,7 +61,12 @@ class FillsAgree(Checker):
             for name in self.world.plan.accounts
             for execution in self.world.books(name).executions
         }
+        undone = {
+            execution.id
+            for name in self.world.plan.accounts
+            for execution in self.world.books(name).busted
+        }
         return [
             *(f"fill {each} is not in the database" for each in sorted(theirs - ours)),
-            *(f"fill {each} was never made" for each in sorted(ours - theirs)),
+            *(f"fill {each} was never made" for each in sorted(ours - theirs - undone)),
         ]
