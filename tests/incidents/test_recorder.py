@@ -8,12 +8,17 @@ import pytest
 import structlog.testing
 
 from actors.app.incident import replay
+from actors.app.recording import hearts
+from actors.runtime import Runtime, SimulationHost
+from adapters.folders import Folders
 from adapters.incidents.page import Recording, read
 from adapters.incidents.recorder import Recorder
 from tests.incidents.incident_parts import RecordedWorld, trade
 from tests.trader.order_parts import SESSION
 from tests.trader.session.session_world import START
+from trader.config import DaemonConfig, Settings
 from trader.session.state import SessionState
+from trader.session.step import step
 
 FILE, OLDER = f"{SESSION}.jsonl", f"{SESSION}.1.jsonl"
 
@@ -165,3 +170,18 @@ def test_what_nobody_understands_has_no_word_and_the_crash_is_told_by_the_end(
     recording.close()
 
     assert is_same(read(tmp_path / FILE))
+
+
+def test_without_the_key_the_heart_is_as_it_is_and_nothing_is_written(tmp_path: Path) -> None:
+    host = SimulationHost(1)
+    runtime, places = Runtime(host), Folders(tmp_path, tmp_path)
+
+    with hearts(Settings(), places, runtime) as heart_of:
+        assert heart_of(SESSION) is step
+    assert list(tmp_path.iterdir()) == []
+
+    recorded = Settings(daemon=DaemonConfig(record=True))
+    with hearts(recorded, places, runtime) as heart_of:
+        assert heart_of(SESSION) is not step
+        assert heart_of(SESSION) is heart_of(SESSION)  # of all bodies: one after the other
+    host.loop.close()
