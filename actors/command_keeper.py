@@ -1,9 +1,10 @@
-"""The keeper of close commands: they are driven until the position is flat, over every crash.
+"""The keeper of commands: closes are driven until the position is flat, and a halt is everybody's.
 
 Owns: the closes that were asked for and are not finished. A trader that crashed has forgotten what
 it was closing, so the request is told again, under the same id, to whoever bears the session now;
-its row is finished when the heart says that the broker holds nothing any more. What a daemon left
-unfinished its successor takes up at its start.
+its row is finished when the heart says that the broker holds nothing any more. The rows are looked
+at again and again: what was asked of another daemon is taken up here too. A row that stops entries
+stops them here; a HALT file counts as the row, which is written as soon as the database is there.
 
 Edge cases: while the database is away the row is written later, before it is finished. A session
 that nobody bears within a while is given up: its name may come back for another position.
@@ -13,16 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from actors.desk_needs import Commands
-from actors.realtime_trader import NOTICES, Noticed
+from actors.desk_needs import Commands, Latch
+from actors.realtime_trader import NOTICES, TRADING, Noticed
 from actors.runtime import Actor, Address
 from trader.ids import SessionId
-from trader.operator import CommandOutcome, CommandRow
-from trader.session.events import CloseRequested
+from trader.operator import CommandOutcome, TradingStanding, Wanted
+from trader.session.events import CloseRequested, TradingState, TradingStateChanged
 
 NAME = "commands"
 AGAIN_S = 5.0  # how often an unfinished close is told again
+LOOK_S = 15.0  # how often the rows are looked at
 RETRY_S = 1.0
+ASKED_BY = "keeper"
 GIVE_UP_S = 600.0  # for a session that is not configured, and that nobody bears
 
 
@@ -37,17 +40,17 @@ class Pursue:
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
-    rows: tuple[CommandRow, ...]
+class _Looked:
+    wanted: Wanted
 
 
 @dataclass(frozen=True, slots=True)
-class _LoadFailed:
+class _LookFailed:
     error: str
 
 
 @dataclass(frozen=True, slots=True)
-class _LoadAgain:
+class _Look:
     pass
 
 
@@ -69,7 +72,7 @@ class _FinishFailed:
 
 
 KeeperMessage = (
-    Pursue | Noticed | _Loaded | _LoadFailed | _LoadAgain | _TellAgain | _Finish | _FinishFailed
+    Pursue | Noticed | _Looked | _LookFailed | _Look | _TellAgain | _Finish | _FinishFailed
 )
 
 
@@ -79,20 +82,24 @@ class CommandKeeper(Actor):
     def __init__(
         self,
         commands: Commands,
+        latch: Latch,
         bearer_of: Callable[[SessionId], Address | None],
         configured: frozenset[SessionId],
     ) -> None:
         super().__init__()
         self._commands = commands
+        self._latch = latch
         self._bearer_of = bearer_of
         self._configured = configured
         self._closes: dict[str, Pursue] = {}  # by command id
+        self._known: set[str] = set()  # taken up once; one that has ended may still look open
+        self._has_looked = False
         self._began_s: dict[str, float] = {}
 
     def on_start(self) -> None:
         """Take up what was left unfinished."""
         self.runtime.subscribe(NOTICES, self.address)
-        self._load()
+        self._look()
         self.remind(AGAIN_S, _TellAgain())
 
     def on_stop(self) -> None:
@@ -106,12 +113,13 @@ class CommandKeeper(Actor):
                 self._pursue(message)
             case Noticed():
                 self._noticed(message)
-            case _Loaded():
-                self._loaded(message)
-            case _LoadFailed():
-                self.remind(RETRY_S, _LoadAgain())
-            case _LoadAgain():
-                self._load()
+            case _Looked():
+                self._looked(message.wanted)
+                self.remind(LOOK_S, _Look())
+            case _LookFailed():
+                self.remind(RETRY_S, _Look())
+            case _Look():
+                self._look()
             case _TellAgain():
                 self._tell_all()
                 self.remind(AGAIN_S, _TellAgain())
@@ -122,20 +130,51 @@ class CommandKeeper(Actor):
             case _:
                 assert_never(message)
 
-    def _load(self) -> None:
+    def _look(self) -> None:
         self.pipe(
-            self._commands.unfinished(),
-            done=_Loaded,
-            failed=lambda error: _LoadFailed(repr(error)),
+            self._commands.wanted(),
+            done=_Looked,
+            failed=lambda error: _LookFailed(repr(error)),
         )
 
-    def _loaded(self, message: _Loaded) -> None:
-        for row in message.rows:
-            if row.kind == "close" and row.session_id is not None and row.id not in self._closes:
-                self._pursue(Pursue(row.id, row.session_id, row.reason, row.asked_by))
-        self._tell_all()
+    def _looked(self, wanted: Wanted) -> None:
+        self._heed(wanted.standing)
+        news = [
+            Pursue(row.id, row.session_id, row.reason, row.asked_by)
+            for row in wanted.unfinished
+            if row.kind == "close"
+            and row.id not in self._known
+            and row.session_id is not None
+            and (self._is_ours(row.session_id) or not self._has_looked)
+        ]
+        self._has_looked = True
+        for close in news:
+            self._pursue(close)
+        if news:
+            self._tell_all()
+
+    def _is_ours(self, session_id: SessionId) -> bool:
+        """Another daemon's close is that daemon's, unless it was left to us at the start."""
+        return session_id in self._configured or self._bearer_of(session_id) is not None
+
+    def _heed(self, row: TradingStanding) -> None:
+        """Row and file each stop entries for both; only a resume lets them through again."""
+        latch, stops = self._latch, row.state is not TradingState.ACTIVE
+        if latch.is_resuming:
+            return
+        is_news = latch.resumed_at is None or row.changed_at > latch.resumed_at
+        if stops and is_news and latch.state.state is TradingState.ACTIVE:
+            latch.state = TradingStateChanged(row.state, row.reason)
+            self.publish(TRADING, latch.state)
+        elif not stops and latch.has_file():
+            self.pipe(
+                self._commands.allow(TradingState.HALTED, latch.halted(), ASKED_BY),
+                done=lambda _: None,
+                failed=lambda _: None,  # the next look sees it
+            )
 
     def _pursue(self, close: Pursue) -> None:
+        self._known.add(close.command_id)
         self._closes[close.command_id] = close
         self._began_s[close.command_id] = self.runtime.host.elapsed()
 

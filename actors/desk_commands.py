@@ -87,6 +87,7 @@ class OperatorDesk:
         self._latch = latch
         self._look = look
         self._seats = seats
+        self._stops_count = 0
 
     async def halt(self, reason: str) -> CommandView:
         """File, latch, traders, row; then wait for what was past the gate already."""
@@ -113,6 +114,7 @@ class OperatorDesk:
 
     def stop_entries(self, reason: str) -> None:
         """In memory, at once: the last gates look at the latch, the traders hear it."""
+        self._stops_count += 1
         self._latch.state = TradingStateChanged(TradingState.HALTED, reason)
         self._runtime.publish(TRADING, self._latch.state)
 
@@ -131,9 +133,23 @@ class OperatorDesk:
         if confirmation != RESUME_WORD:
             detail = f"type the word {RESUME_WORD} to let entries through again"
             return self._said(command_id, "resume", "", CommandResult.REFUSED, detail)
+        if self._latch.is_resuming:
+            detail = "it is being resumed already"
+            return self._said(command_id, "resume", "", CommandResult.REFUSED, detail)
+        self._latch.is_resuming = True
+        try:
+            return await self._resume(command_id, reason)
+        finally:
+            self._latch.is_resuming = False
+
+    async def _resume(self, command_id: str, reason: str) -> CommandView:
+        stops_count = self._stops_count
         no_row = await self._allow(command_id, "resume", TradingState.ACTIVE, reason)
         if no_row:
             detail = f"{no_row}, and resuming needs its row: try again when it is back"
+            return self._said(command_id, "resume", "", CommandResult.REFUSED, detail)
+        if self._stops_count > stops_count:
+            detail = "a halt came meanwhile, and it stands"
             return self._said(command_id, "resume", "", CommandResult.REFUSED, detail)
         trouble = _failure(self._latch.remove_file)
         if trouble:
@@ -190,7 +206,9 @@ class OperatorDesk:
 
         async def write() -> None:
             await self._commands.record(command_id, kind, None, reason, ASKED_BY)
-            await self._commands.allow(state, reason, ASKED_BY)
+            standing = await self._commands.allow(state, reason, ASKED_BY)
+            if standing.state is TradingState.ACTIVE:
+                self._latch.resumed_at = standing.changed_at
             await self._commands.finish(command_id, CommandOutcome.DONE, "")
 
         return await self._within(ROW_DEADLINE_S, write())

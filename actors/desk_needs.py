@@ -12,7 +12,7 @@ from actors.runtime import Address
 from trader.config import Settings
 from trader.ids import AccountId, ClientOrderId, SessionId
 from trader.money import Quantity
-from trader.operator import CommandOutcome, CommandRow, TradingStanding
+from trader.operator import CommandOutcome, CommandRow, TradingStanding, Wanted
 from trader.session.events import TradingState, TradingStateChanged
 from trader.views import (
     CheckView,
@@ -74,8 +74,8 @@ class Commands(Protocol):
         """How it ended; the first word stands."""
         ...
 
-    async def unfinished(self) -> tuple[CommandRow, ...]:
-        """What was asked and never finished, oldest first."""
+    async def wanted(self) -> Wanted:
+        """What is allowed now, and what was asked and never finished."""
         ...
 
     async def allow(self, state: TradingState, reason: str, changed_by: str) -> TradingStanding:
@@ -87,9 +87,15 @@ class Latch(Protocol):
     """The trading state in memory and as a file: what the last gates look at."""
 
     state: TradingStateChanged
+    is_resuming: bool  # the row says so already, this house does not yet
+    resumed_at: datetime | None  # by the row: an older row stops nobody any more
 
     def halted(self) -> str:
         """Why no entry may leave now; "" if one may."""
+        ...
+
+    def has_file(self) -> bool:
+        """Whether the HALT file exists, whoever made it."""
         ...
 
     def current(self) -> TradingStateChanged:

@@ -38,3 +38,11 @@ class CommandRow:
     outcome: CommandOutcome | None
     detail: str
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the operator wants by the rows, whichever daemon he told."""
+
+    standing: TradingStanding
+    unfinished: tuple[CommandRow, ...]  # oldest first

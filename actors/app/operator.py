@@ -5,6 +5,7 @@ as the row until the database is back. While the file exists no entry leaves, wh
 """
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,8 @@ class Latch:
     def __init__(self, halt_file: HaltFile) -> None:
         self._file = halt_file
         self.state = TradingStateChanged(TradingState.ACTIVE, "")
+        self.is_resuming = False
+        self.resumed_at: datetime | None = None
 
     def halted(self) -> str:
         """Why no entry may leave now; "" if one may."""
@@ -41,6 +44,10 @@ class Latch:
         if self._file.exists():
             return f"the file {self._file} exists"
         return ""
+
+    def has_file(self) -> bool:
+        """Whoever made it."""
+        return self._file.exists()
 
     def current(self) -> TradingStateChanged:
         """The state a starting session begins with; the file counts as HALTED."""

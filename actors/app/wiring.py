@@ -184,7 +184,9 @@ def tree_of(
                 ),
                 portfolio_at,
             ),
-            commands=lambda: CommandKeeper(store.operator, bearer_of, frozenset(expected)),
+            commands=lambda: CommandKeeper(
+                store.operator, house.latch, bearer_of, frozenset(expected)
+            ),
         ),
         restarts_count_max=settings.runtime.restarts_count_max,
         restarts_window_s=settings.runtime.restarts_window_s,

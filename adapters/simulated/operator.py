@@ -5,7 +5,7 @@ from dataclasses import replace
 from adapters.simulated.rows import MemoryStore
 from adapters.store.portfolio import StoredLimits
 from trader.ids import SessionId
-from trader.operator import CommandOutcome, CommandRow, TradingStanding
+from trader.operator import CommandOutcome, CommandRow, TradingStanding, Wanted
 from trader.session.events import TradingState
 
 
@@ -49,10 +49,11 @@ class MemoryOperator:
             ended = replace(row, outcome=outcome, detail=detail, finished_at=finished_at)
             self._store.commit(ended, self._by)
 
-    async def unfinished(self) -> tuple[CommandRow, ...]:
-        """What was asked and never finished, oldest first."""
+    async def wanted(self) -> Wanted:
+        """What is allowed now, and what was asked and never finished."""
         rows = (row for row in self._store.commands.values() if row.outcome is None)
-        return tuple(sorted(rows, key=lambda row: (row.asked_at, row.id)))
+        oldest_first = tuple(sorted(rows, key=lambda row: (row.asked_at, row.id)))
+        return Wanted(await self.standing(), oldest_first)
 
 
 class MemoryLimits:

@@ -19,7 +19,7 @@ from trader.accounts.account import Balance
 from trader.errors import StoreUnavailable
 from trader.ids import AccountId, ClientOrderId, InstrumentId, SessionId
 from trader.money import Quantity
-from trader.operator import CommandOutcome, CommandRow, TradingStanding
+from trader.operator import CommandOutcome, CommandRow, TradingStanding, Wanted
 from trader.orders.order import Change, Order, Replace, Status
 from trader.records import (
     ChangeEntry,
@@ -197,9 +197,9 @@ class WiredOperator:
             "command", lambda: self._rows.finish(command_id, outcome, detail)
         )
 
-    async def unfinished(self) -> tuple[CommandRow, ...]:
-        """What was never finished."""
-        return await self._connections.read("commands", self._rows.unfinished)
+    async def wanted(self) -> Wanted:
+        """What he wants."""
+        return await self._connections.read("commands", self._rows.wanted)
 
 
 class WiredLimits:

@@ -3,7 +3,7 @@
 from adapters.store.codec import Row
 from adapters.store.connect import Pool, answered
 from trader.ids import SessionId
-from trader.operator import CommandOutcome, CommandRow, TradingStanding
+from trader.operator import CommandOutcome, CommandRow, TradingStanding, Wanted
 from trader.session.events import TradingState
 
 
@@ -51,13 +51,13 @@ class Operator:
                 *(command_id, outcome, detail),
             )
 
-    async def unfinished(self) -> tuple[CommandRow, ...]:
-        """What was asked and never finished, oldest first."""
+    async def wanted(self) -> Wanted:
+        """What is allowed now, and what was asked and never finished."""
         with answered("commands"):
             rows = await self._pool.fetch(
                 "select * from commands where outcome is null order by asked_at, id"
             )
-        return tuple(_command_of(row) for row in rows)
+        return Wanted(await self.standing(), tuple(_command_of(row) for row in rows))
 
 
 def _standing_of(row: Row | None) -> TradingStanding:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ from trader.ids import AccountId, InstrumentId, SessionId
 from trader.instants import Timeframe
 from trader.market.candle import Candle
 from trader.money import Money, Quantity
-from trader.operator import CommandOutcome, CommandRow, TradingStanding
+from trader.operator import CommandOutcome, CommandRow, TradingStanding, Wanted
 from trader.risk.heat import Contribution, Heat, HeatLevel
 from trader.risk.portfolio import PortfolioLimits
 from trader.session import effects as fx
@@ -83,8 +83,11 @@ class Rows:
     is_silent: bool = False
     log: list[str] = field(default_factory=list)
     position: int = 0  # of the session, by its row
+    takes_s: float = 0.0
+    changes_count: int = 0
 
     async def _reach(self) -> None:
+        await asyncio.sleep(self.takes_s)
         if self.is_silent:
             await asyncio.sleep(5)  # the store's own patience
         if self.is_down or self.is_silent:
@@ -108,13 +111,16 @@ class Rows:
             START,
         )
 
-    async def unfinished(self) -> tuple[CommandRow, ...]:
+    async def wanted(self) -> Wanted:
         await self._reach()
-        return tuple(row for row in self.by_id.values() if row.outcome is None)
+        standing = self.standing or TradingStanding(TradingState.ACTIVE, "", "", START)
+        return Wanted(standing, tuple(row for row in self.by_id.values() if row.outcome is None))
 
     async def allow(self, state: TradingState, reason: str, changed_by: str) -> TradingStanding:
         await self._reach()
-        self.standing = TradingStanding(state, reason, changed_by, START)
+        self.changes_count += 1
+        changed_at = START + timedelta(seconds=self.changes_count)
+        self.standing = TradingStanding(state, reason, changed_by, changed_at)
         return self.standing
 
     async def position_qtys(self, _: AccountId) -> Mapping[SessionId, Quantity]:
@@ -256,7 +262,10 @@ class Stage:
                 ),
                 SupervisorSpec("guardians", guardians),
                 Child(
-                    COMMANDS, lambda: CommandKeeper(self.rows, self._bearer, frozenset({SESSION}))
+                    COMMANDS,
+                    lambda: CommandKeeper(
+                        self.rows, self.latch, self._bearer, frozenset({SESSION})
+                    ),
                 ),
                 SupervisorSpec(VIEWERS, ()),
             ),

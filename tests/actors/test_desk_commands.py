@@ -1,12 +1,14 @@
 """What the operator orders: halt, resume, close, reconcile; and the keeper that ends a close."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from desk_stage import Poison, Stage, play
 
 from actors.app.operator import HaltFileOnDisk, Latch
+from actors.command_keeper import LOOK_S
 from tests.trader.order_parts import SESSION
 from tests.trader.session.session_world import START, buy
 from trader.ids import SessionId
@@ -166,6 +168,120 @@ def test_without_a_database_the_house_stays_halted(tmp_path: Path, trouble: str)
         assert refused.result is CommandResult.REFUSED
         assert (tmp_path / "HALT").exists()
         assert stage.world.state.trading_state is TradingState.HALTED
+
+    play(tmp_path, scenario)
+
+
+def test_a_halt_that_comes_while_entries_are_being_resumed_wins(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.desk.halt("lunch")
+        stage.rows.takes_s = 0.3
+        resuming = asyncio.ensure_future(stage.desk.resume("back", "RESUME"))
+        await asyncio.sleep(0.5)
+        halted = await stage.desk.halt("fire")
+        resumed = await resuming
+
+        assert (halted.result, resumed.result) == (CommandResult.DONE, CommandResult.REFUSED)
+        assert "a halt came meanwhile" in resumed.detail
+        assert stage.latch.halted() == "fire"
+        assert (tmp_path / "HALT").exists()
+        await asyncio.sleep(LOOK_S + 1)
+        assert stage.rows.standing is not None
+        assert stage.rows.standing.state is TradingState.HALTED
+
+    play(tmp_path, scenario)
+
+
+def test_of_two_resumes_at_once_one_is_refused(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.desk.halt("lunch")
+        both = await asyncio.gather(
+            stage.desk.resume("back", "RESUME"), stage.desk.resume("back", "RESUME")
+        )
+
+        assert sorted(each.result for each in both) == [CommandResult.DONE, CommandResult.REFUSED]
+        assert stage.latch.halted() == ""
+
+    play(tmp_path, scenario)
+
+
+# ------------------------------------------------------------------ the rows of all the daemons
+
+
+def test_a_halt_without_a_database_has_its_row_once_the_database_is_back(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.rows.is_down = True
+        await stage.desk.halt("lunch")
+        assert stage.rows.standing is None
+        stage.rows.is_down = False
+        await asyncio.sleep(LOOK_S + 1)
+
+        assert stage.rows.standing is not None
+        assert stage.rows.standing.state is TradingState.HALTED
+        assert stage.rows.standing.reason == "lunch"
+
+    play(tmp_path, scenario)
+
+
+def test_a_halt_at_another_daemon_stops_entries_here_too(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.rows.allow(TradingState.HALTED, "fire", "another daemon's desk")
+        await asyncio.sleep(LOOK_S + 1)
+
+        assert stage.latch.halted() == "fire"
+        assert stage.world.state.trading_state is TradingState.HALTED
+
+    play(tmp_path, scenario)
+
+
+def test_a_halt_that_was_resumed_here_does_not_come_back_by_an_old_row(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.desk.halt("lunch")
+        row = stage.rows.standing
+        await stage.desk.resume("back", "RESUME")
+        stage.rows.standing = row
+        await asyncio.sleep(LOOK_S + 1)
+
+        assert stage.latch.halted() == ""
+
+    play(tmp_path, scenario)
+
+
+def test_a_daemon_that_ends_halts_nobody_else(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.desk.wind_down("the daemon is stopping", 1.0)
+        await asyncio.sleep(LOOK_S + 1)
+
+        assert stage.latch.halted()
+        assert stage.rows.standing is None
+
+    play(tmp_path, scenario)
+
+
+def test_a_close_asked_of_another_daemon_is_done_here(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.world.bar(buy(10))
+        await turned(stage, 1)
+        await stage.rows.record("c1", "close", SESSION, "enough", "another daemon's desk")
+        await turned(stage, LOOK_S + 3)
+
+        assert stage.world.position == 0
+        assert stage.rows.by_id["c1"].outcome is CommandOutcome.DONE
+
+    play(tmp_path, scenario)
+
+
+def test_a_close_that_has_ended_does_not_close_the_next_position(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.world.bar(buy(10))
+        done = await close(stage)
+        await turned(stage, 3)
+        assert stage.world.position == 0
+        row = stage.rows.by_id[done.id]
+        stage.rows.by_id[done.id] = replace(row, outcome=None)  # as an older look shows it
+        await turned(stage, LOOK_S + 3)
+
+        assert stage.log.count("trader:aapl CloseRequested") == 1
 
     play(tmp_path, scenario)
 

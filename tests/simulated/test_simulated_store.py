@@ -388,12 +388,12 @@ async def test_a_command_outlives_its_daemon_until_it_is_finished(stage: Stage):
     await operator.record("c1", "halt", None, "another word", "desk")
     again = stage.boot("successor").operator
 
-    (row,) = await again.unfinished()
+    (row,) = (await again.wanted()).unfinished
     assert (row.id, row.kind, row.session_id) == ("c1", "close", SESSION)
     await again.finish("c1", CommandOutcome.DONE, "flat")
     await again.finish("c1", CommandOutcome.FAILED, "the first word stands")
 
-    assert await operator.unfinished() == ()
+    assert (await operator.wanted()).unfinished == ()
     assert stage.rows.commands["c1"].outcome is CommandOutcome.DONE
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from actors import broker_out, journal, portfolio_server, realtime_trader, sessions
 from actors.account_book import AccountBook
 from actors.account_messages import AccountState, DescribeAccount, name_of
+from actors.app.operator import Latch
 from actors.app.tree import INLINE, Parts, feed_name, tree
 from actors.audience import Audience
 from actors.backlog import Backlog
@@ -26,10 +27,12 @@ from actors.sessions import Desired, SessionQuarantined, Sessions, guardian_id, 
 from actors.strategy_host import StrategyHost
 from actors.watcher import Watcher
 from adapters.simulated.account import SimulatedAccount
+from adapters.simulated.disk import Disk
 from adapters.simulated.feed import SimulatedFeed
 from adapters.simulated.journal import MemoryJournal
 from adapters.simulated.ledger import MemoryLedger
 from adapters.simulated.market import SimulatedMarket
+from adapters.simulated.operator import MemoryOperator
 from adapters.simulated.rows import MemoryStore
 from adapters.simulated.venue import VENUE, SimulatedVenue
 from adapters.strategies.inline import InlineRunner
@@ -37,7 +40,6 @@ from tests.actors.journal_stage import Spool, Store
 from trader.ids import AccountId, InstrumentId, SessionId, instrument_id
 from trader.instants import Timeframe
 from trader.instrument import Instrument
-from trader.operator import CommandRow
 from trader.orders.events import QueryFailed
 from trader.ports import FeedKind
 from trader.records import Lease
@@ -85,19 +87,6 @@ class LoopJobs:
         self._host.loop.call_later(max(0.0, delay_s), callback)
 
 
-class NoCommands:
-    """No operator in this world."""
-
-    async def record(self, *_: object) -> CommandRow:
-        raise AssertionError("nobody commands here")
-
-    async def finish(self, *_: object) -> None:
-        raise AssertionError("nobody commands here")
-
-    async def unfinished(self) -> tuple[CommandRow, ...]:
-        return ()
-
-
 @dataclass
 class House:
     """The world, and what a checker may read of it."""
@@ -112,6 +101,7 @@ class House:
         host = self.host
         self.rows = MemoryStore(host.now, host.elapsed)
         self.ledger = MemoryLedger(self.rows)
+        self.latch = Latch(Disk(host.elapsed, self.seed).halt_file)
         self.store = Store(MemoryJournal(self.rows))
         self.store.answers.set()
         self.spool = Spool()
@@ -210,7 +200,9 @@ class House:
                 lambda _, instrument: self.rules(guardian_id(ACCOUNT, instrument.id), instrument),
                 portfolio_at,
             ),
-            commands=lambda: CommandKeeper(NoCommands(), lambda _: None, frozenset(SESSIONS)),
+            commands=lambda: CommandKeeper(
+                MemoryOperator(self.rows), self.latch, lambda _: None, frozenset(SESSIONS)
+            ),
         )
 
     def rules(self, session_id: SessionId, instrument: Instrument) -> SessionRules:

@@ -268,14 +268,14 @@ async def test_a_command_is_a_row_until_it_is_finished(store: Store):
     again = await store.operator.record("c1", "halt", None, "another body", "eve")
     await store.operator.record("c2", "reconcile", None, "just looking", "sara")
     assert asked == again
-    assert [c.id for c in await store.operator.unfinished()] == ["c1", "c2"]
+    assert [c.id for c in (await store.operator.wanted()).unfinished] == ["c1", "c2"]
 
     await store.operator.finish("c1", CommandOutcome.DONE, "flat")
     await store.operator.finish("c1", CommandOutcome.FAILED, "too late to say so")
 
     done = await store.operator.record("c1", "close", SESSION, "going home", "sara")
     assert (done.outcome, done.detail) == (CommandOutcome.DONE, "flat")
-    assert [c.id for c in await store.operator.unfinished()] == ["c2"]
+    assert [c.id for c in (await store.operator.wanted()).unfinished] == ["c2"]
 
 
 # ---------------------------------------------------------------------- the whole
