@@ -26,7 +26,7 @@ from actors.runtime.messages import (
 from actors.runtime.run_queue import HandlerStuck
 from actors.runtime.runtime import Runtime, StartFailed
 from actors.runtime.simulated_loop import NothingLeft, SimulatedLoop
-from actors.runtime.simulated_process import SimulatedProcess
+from actors.runtime.simulated_process import Killed, SimulatedProcess, running_process
 from actors.runtime.simulation import SimulationHost
 from actors.runtime.specs import (
     Backoff,
@@ -58,6 +58,7 @@ __all__ = [
     "FellBack",
     "HandlerStuck",
     "Host",
+    "Killed",
     "Lane",
     "Latest",
     "LoopFuture",
@@ -83,4 +84,5 @@ __all__ = [
     "SupervisorSpec",
     "Watchdog",
     "WhichChildren",
+    "running_process",
 ]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import Context, copy_context
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from actors.runtime.simulated_process import PROCESS, SimulatedProcess
+from actors.runtime.simulated_process import PROCESS, Killed, SimulatedProcess
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -256,6 +256,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
                 handle._context.run(callback, *handle._args)
             except (SystemExit, KeyboardInterrupt):
                 raise
+            except Killed:
+                pass  # in the middle of this callback
             except BaseException as error:
                 message = f"Exception in callback {callback!r}"
                 self.call_exception_handler({"message": message, "exception": error})

@@ -5,12 +5,18 @@ A server (venue, database) lives outside of it, so what was asked of the server 
 """
 
 import asyncio
+import inspect
 import weakref
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
+from types import CoroutineType
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+
+
+class Killed(BaseException):
+    """Raised where a process kills itself: what it was doing is left undone, nobody hears of it."""
 
 
 class _Loop(Protocol):
@@ -48,6 +54,7 @@ class SimulatedProcess:
         self._loop.stand_still(self)
         for task in self.tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+            _never_begin(task.get_coro())
             self._loop.bury(task)
         self._loop.bury(self.held)
 
@@ -61,4 +68,17 @@ class SimulatedProcess:
             self._loop.go_on(self)
 
 
+def _never_begin(work: object) -> None:
+    """Of a killed process nothing is awaited any more: Python need not complain of it."""
+    if isinstance(work, CoroutineType) and inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+        for each in inspect.getcoroutinelocals(work).values():
+            _never_begin(each)
+        work.close()
+
+
 PROCESS: ContextVar[SimulatedProcess | None] = ContextVar("simulated_process", default=None)
+
+
+def running_process() -> SimulatedProcess | None:
+    """Whose code runs now; None: a server's."""
+    return PROCESS.get()

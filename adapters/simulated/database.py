@@ -167,7 +167,7 @@ class Connections:
 
         self._boots[place] = 0  # interrupted in any way, it is closed
         try:
-            result = await database.line.ask(way, arrived)
+            result = await database.line.ask(way, arrived, what)
         except LineLost as error:
             raise StoreUnavailable(f"{what}: {error}") from error
         self._boots[place] = boot

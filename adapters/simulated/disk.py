@@ -63,7 +63,7 @@ class MemoryFile:
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self._line = Line()
+        self.line = Line()
         self._bytes = bytearray()
         self._unflushed: list[tuple[int, bytes]] = []  # where, and what stood there before
 
@@ -81,7 +81,7 @@ class MemoryFile:
         self._bytes[offset : offset + len(data)] = data
         self._unflushed.append(before)
         flush_s = self._disk.chance.uniform(*FLUSH_S) + self._disk.left_s(DiskTrouble.HANGING)
-        await self._line.ask(Way(flush_s, 0.0), lambda: self._flush(before))
+        await self.line.ask(Way(flush_s, 0.0), lambda: self._flush(before), "flush")
 
     def close(self) -> None:
         """What was written stays."""

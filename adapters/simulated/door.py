@@ -34,6 +34,7 @@ from adapters.simulated.history import History, WriteArrived
 
 MINUTE = timedelta(minutes=1)
 PAGE = b"<html><body><h1>%d</h1></body></html>"
+_ONE_ORDER = "/v2/orders/"
 NO_BODY: Mapping[str, Any] = {}
 
 
@@ -48,6 +49,12 @@ class Request:
     query: Mapping[str, str]
     body: bytes | None
     client_order_id: str  # whom it is about, as far as the request says
+
+    @property
+    def what(self) -> str:
+        """Its kind, whichever order it is about."""
+        is_one = self.method in ("PATCH", "DELETE") or self.path.startswith(_ONE_ORDER)
+        return f"{self.method} {_ONE_ORDER}{{id}}" if is_one else f"{self.method} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,18 @@ class Loss(StrEnum):
     REPLY = "reply"
 
 
+class Step(StrEnum):
+    """How far an exchange has come."""
+
+    LEAVES = "leaves"  # still with the asker
+    DONE = "done"  # by the server, which has not answered yet
+    HEARD = "heard"  # its answer, by the asker
+    LOST = "lost"  # so the asker thinks
+
+
+Watch = Callable[[str, Step], object]
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How one exchange travels. A loss is noticed `noticed_s` after the reply was due."""
@@ -43,8 +55,9 @@ class Line:
 
     def __init__(self) -> None:
         self._server = copy_context()
+        self.watch: Watch | None = None  # hears of every step, where it is taken
 
-    async def ask(self, way: Way, perform: Callable[[], T]) -> T:
+    async def ask(self, way: Way, perform: Callable[[], T], what: str = "") -> T:
         """Have the server perform it. Raises what it raises, or `LineLost`."""
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[T] = loop.create_future()
@@ -54,18 +67,35 @@ class Line:
                 result = perform()
             except Exception as error:  # the server's refusal travels back as its reply
                 refusal = error
-                loop.call_later(way.back_s, lambda: _fail(reply, refusal), context=home)
+                loop.call_later(way.back_s, lambda: fail(refusal, Step.HEARD), context=home)
             else:
                 if way.loss is Loss.NOTHING:
-                    loop.call_later(way.back_s, lambda: _tell(reply, result), context=home)
+                    loop.call_later(way.back_s, lambda: tell(result), context=home)
+            self._pass(what, Step.DONE)
+
+        def tell(result: T) -> None:
+            self._pass(what, Step.HEARD)
+            if not reply.done():
+                reply.set_result(result)
+
+        def fail(error: Exception, step: Step) -> None:
+            self._pass(what, step)
+            if not reply.done():
+                reply.set_exception(error)
 
         home = copy_context()
+        self._pass(what, Step.LEAVES)
         if way.loss is not Loss.REQUEST:
             loop.call_later(way.there_s, arrived, context=self._server)
         if way.loss is not Loss.NOTHING:
             noticed_s = way.there_s + way.back_s + way.noticed_s
-            loop.call_later(noticed_s, lambda: _fail(reply, LineLost(way.loss)), context=home)
+            lost = LineLost(way.loss)
+            loop.call_later(noticed_s, lambda: fail(lost, Step.LOST), context=home)
         return await reply
+
+    def _pass(self, what: str, step: Step) -> None:
+        if self.watch is not None:
+            self.watch(what, step)
 
 
 class Stream(Generic[T]):
@@ -92,13 +122,3 @@ class Stream(Generic[T]):
     def _arrive(self) -> None:
         if self.is_open:
             self._take(self._on_its_way.popleft())
-
-
-def _tell(reply: "asyncio.Future[T]", result: T) -> None:
-    if not reply.done():
-        reply.set_result(result)
-
-
-def _fail(reply: "asyncio.Future[T]", error: Exception) -> None:
-    if not reply.done():
-        reply.set_exception(error)

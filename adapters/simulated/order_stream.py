@@ -85,7 +85,7 @@ class OrderStream:
         subscriber = Subscriber(self._number, self._who, stream)
         way = Way(2 * self._distance.draw_s(), self._distance.draw_s())
         try:
-            await self._venue.line.ask(way, lambda: self._open(subscriber))
+            await self._venue.line.ask(way, lambda: self._open(subscriber), "dial")
             await self._closed
         except BrokerError as error:
             return error

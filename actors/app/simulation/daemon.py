@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors import broker_out, realtime_trader, sessions
 from actors.app.operator import Latch
+from actors.app.simulation.boundaries import WatchedRuntime
 from actors.app.simulation.settings import settings_of
 from actors.app.simulation.strategies import load
 from actors.app.tree import feed_name
@@ -139,6 +140,11 @@ class Daemon:
         self._process: SimulatedProcess | None = None
 
     @property
+    def process(self) -> SimulatedProcess | None:
+        """The one that runs now."""
+        return self._process
+
+    @property
     def is_alive(self) -> bool:
         """Whether a process runs, ready or not."""
         return self._process is not None
@@ -235,7 +241,8 @@ class Daemon:
             except StoreUnsafe:
                 return RESTART_S
         latch.state = TradingStateChanged(standing.state, standing.reason)
-        runtime = Runtime(
+        runtime = WatchedRuntime(
+            world.boundaries,
             self.host,
             lanes=LANES,
             conflate=CONFLATE,

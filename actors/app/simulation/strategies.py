@@ -54,11 +54,44 @@ class Wanderer(Strategy):
         return int.from_bytes(blake2b(key, digest_size=4).digest(), "big") % below
 
 
+class Scripted(Strategy):
+    """One whole day by the clock: a bid moved and given up, in behind a stop, out in two parts,
+    in once more and stopped out. What it does follows from the minute and from what is held.
+    """
+
+    class Params(Strategy.Params):
+        """Units in one order, and the minute of the hour in which the day begins."""
+
+        qty: int = Field(10, ge=2)
+        minute: int = 30
+
+    def on_bar(self, ctx: Context, bar: Bar) -> Decision:
+        """What stands in the script, if it can still be done."""
+        scene = bar.opened_at.minute - self.p.minute
+        qty, is_flat, bids = self.p.qty, ctx.position.is_flat, ctx.working
+        if scene == 1 and is_flat:
+            return ctx.buy(qty, limit=bar.close - 300 * ctx.tick, reason="a bid far below")
+        if scene == 2 and bids:
+            return ctx.modify(bids[0], limit=bar.close - 200 * ctx.tick, reason="a little nearer")
+        if scene == 3 and bids:
+            return ctx.cancel_all("given up")
+        if scene == 4 and is_flat:
+            return ctx.buy(qty, stop_ticks=200, reason="in, behind a stop far below")
+        if scene == 5 and ctx.position.is_long:
+            return ctx.sell(qty // 2, reason="half of it out")
+        if scene == 6 and ctx.position.is_long:
+            return ctx.exit("the rest of it")
+        if scene == 7 and is_flat:
+            return ctx.buy(qty, stop_ticks=3, reason="in, behind a stop so near that it fires")
+        return ctx.nothing("nothing in the script")
+
+
 OURS: dict[str, type[Strategy]] = {
     "wanderer": Wanderer,
     "restless": Restless,
     "guarded": Guarded,
     "patient": Patient,
+    "scripted": Scripted,
 }
 
 

@@ -10,6 +10,7 @@ from random import Random
 import pykka
 
 from actors.app.simulation import story
+from actors.app.simulation.boundaries import Boundaries
 from actors.app.simulation.daemon import Daemon, SimulatedVenuePorts
 from actors.app.simulation.names import number_of
 from actors.app.simulation.plan import Plan
@@ -72,6 +73,7 @@ class World:
         self.rows = MemoryStore(self.clock.now, self.clock.elapsed, self.history)
         self.database = Database(self.rows, plan.seed)
         self.daemons = [Daemon(self, "us")]
+        self.boundaries = Boundaries(self)
         self._on_status: list[Callable[[Status], None]] = []
         self.history.listen(Committed, self._committed)
 
