@@ -83,6 +83,10 @@ class MemoryFile:
         flush_s = self._disk.chance.uniform(*FLUSH_S) + self._disk.left_s(DiskTrouble.HANGING)
         await self.line.ask(Way(flush_s, 0.0), lambda: self._flush(before), "flush")
 
+    def holds(self, text: bytes) -> bool:
+        """Whether that stands in it, for checkers."""
+        return text in self._bytes
+
     def close(self) -> None:
         """What was written stays."""
 

@@ -1,13 +1,28 @@
 """The promises as checkers; each reads the true history of venue and rows, no daemon's word."""
 
+from actors.app.simulation.invariants.budgets import Budgets
 from actors.app.simulation.invariants.checker import Broken, Checker
 from actors.app.simulation.invariants.convergence import Converged, FillsAgree
-from actors.app.simulation.invariants.orders import OneOrderPerIntent
+from actors.app.simulation.invariants.exits import ExitsNeverBlocked
+from actors.app.simulation.invariants.heat import HeatCovers
+from actors.app.simulation.invariants.liveness import Bounded, NeverHalfDead
+from actors.app.simulation.invariants.orders import (
+    DurableFirst,
+    OneOrderPerIntent,
+    UnknownIsNotRejected,
+)
 
 CHECKERS: tuple[type[Checker], ...] = (
+    DurableFirst,
     OneOrderPerIntent,
     Converged,
+    ExitsNeverBlocked,
+    HeatCovers,
     FillsAgree,
+    UnknownIsNotRejected,
+    Budgets,
+    Bounded,
+    NeverHalfDead,
 )
 
 __all__ = ["CHECKERS", "Broken", "Checker"]

@@ -1,0 +1,80 @@
+"""Exits: never refused for what stops an entry, and never more than there is."""
+
+from decimal import Decimal
+
+from actors.app.simulation.invariants.checker import Checker
+from adapters.sandbox.events import Happening, OrderChanged
+from adapters.simulated.rows import Committed
+from trader.ids import ClientOrderId
+from trader.orders.order import Purpose, Status
+from trader.records import ProgressEntry
+
+# What the last gate may say to any order, and what the facts say to an exit.
+FAIR = frozenset(
+    {
+        "already_over",
+        "already_sent",
+        "canceled",
+        "deadline_passed",
+        "live_account_not_verified",
+        "not_changeable",
+        "not_reducible",
+        "not_the_owner",
+        "old_incarnation",
+        "rate_limited",
+        "unreachable",
+    }
+)
+ELSEWHERE_S = 90.0  # the position was moved behind our back so lately: nobody could know
+
+
+class ExitsNeverBlocked(Checker):
+    """I4."""
+
+    invariant = "I4"
+    promise = "an exit is never refused for what stops entries, and never overshoots"
+
+    def watch(self) -> None:
+        """Refusals in the rows, fills at the venue."""
+        self._held: dict[tuple[str, str], Decimal] = {}
+        self._moved_s: dict[tuple[str, str], float] = {}
+        self.world.history.listen(Committed, self._committed)
+        self.world.venue.listen(self._happened)
+
+    def _committed(self, committed: Committed) -> None:
+        entry = committed.what
+        if not isinstance(entry, ProgressEntry) or entry.status is not Status.DENIED:
+            return
+        row = self.world.rows.orders[entry.order_id]
+        if row.order.purpose is not Purpose.ENTRY and entry.reason_code not in FAIR:
+            self.broken(f"{entry.order_id}, an exit, was refused: {entry.reason_code}")
+
+    def _happened(self, happenings: list[Happening]) -> None:
+        for each in happenings:
+            if isinstance(each, OrderChanged) and each.execution is not None:
+                self._traded(each)
+
+    def _traded(self, change: OrderChanged) -> None:
+        trade, now_s = change.execution, self.world.loop.time()
+        assert trade is not None
+        if change.event not in ("fill", "partial_fill"):  # a bust
+            self._moved_s[trade.account, trade.symbol] = now_s
+            return
+        key = (trade.account, trade.symbol)
+        after = trade.position_qty
+        before = after - trade.side.sign * trade.qty
+        if before != self._held.get(key, Decimal(0)):  # the desk moved shares
+            self._moved_s[key] = now_s
+        self._held[key] = after
+        row = self.world.rows.orders.get(ClientOrderId(trade.client_order_id))
+        if row is None:  # somebody else's
+            self._moved_s[key] = now_s
+            return
+        if row.order.purpose is Purpose.ENTRY:
+            return
+        is_less = abs(after) < abs(before) and after * before >= 0
+        if not is_less and now_s > self._moved_s.get(key, -ELSEWHERE_S) + ELSEWHERE_S:
+            self.broken(
+                f"{trade.client_order_id}, {row.order.purpose}, brought {trade.symbol} from"
+                f" {before} to {after}"
+            )

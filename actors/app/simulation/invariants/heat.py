@@ -1,0 +1,78 @@
+"""Portfolio heat: the sum that the venue's own books come to."""
+
+from decimal import Decimal
+
+from actors.app.simulation.invariants.checker import Checker
+from adapters.sandbox.orders import Order as VenueOrder
+from adapters.simulated.history import WriteArrived
+from adapters.simulated.rows import OrderRow
+from trader.ids import ClientOrderId
+from trader.orders.order import Purpose
+
+SLACK = Decimal("1.25")  # prices move between the grant and the arrival
+LATELY_S = 15.0  # its stop may be on its way so long
+
+
+class HeatCovers(Checker):
+    """I6."""
+
+    invariant = "I6"
+    promise = "no entry leaves past the limit of the whole portfolio's worst loss"
+
+    def watch(self) -> None:
+        """At each entry that the venue takes."""
+        self._entered: dict[str, tuple[float, Decimal | None]] = {}  # symbol -> when, its stop
+        self.world.history.listen(WriteArrived, self._arrived)
+
+    def _arrived(self, write: WriteArrived) -> None:
+        row = self.world.rows.orders.get(ClientOrderId(write.client_order_id))
+        if row is None or row.order.purpose is not Purpose.ENTRY or not write.is_accepted:
+            return
+        if write.method != "POST" or write.order is None:
+            return
+        self._entered[write.order.request.symbol] = (write.at_s, row.order.protective_stop)
+        equity = loss = Decimal(0)
+        ledger = self.world.venue.host.venue.ledger
+        for name in self.world.plan.accounts:
+            equity += self.world.books(name).equity(ledger.marks)
+        for plan in self.world.plan.sessions:
+            loss += self._least_loss(plan.account, plan.symbol, write.at_s)
+        if loss > equity * self.world.plan.block_ratio * SLACK:
+            self.broken(
+                f"{write.client_order_id} left with {loss:.0f} at risk of {equity:.0f}, and"
+                f" {self.world.plan.block_ratio} is the limit"
+            )
+
+    def _least_loss(self, account: str, symbol: str, now_s: float) -> Decimal:
+        """The kindest reading: all that is stopped, or about to be, loses up to its stop only."""
+        books = self.world.books(account)
+        mark = self.world.venue.host.venue.ledger.marks.get(symbol)
+        if mark is None:
+            return Decimal(0)
+        held = books.position_qty(symbol)
+        orders = [each for each in books.all_open() if each.request.symbol == symbol]
+        entries = [each for each in orders if (row := self._row(each)) and _is_entry(row)]
+        stops = [each for each in orders if (row := self._row(each)) and not _is_entry(row)]
+        covered = Decimal(0)
+        loss = Decimal(0)
+        for stop in stops:
+            if stop.request.stop_price is not None:
+                part = min(stop.leaves_qty, abs(held) - covered)
+                loss += part * abs(mark - stop.request.stop_price)
+                covered += part
+        entered_s, promised = self._entered.get(symbol, (-LATELY_S, None))
+        is_promised = promised is not None and now_s - entered_s < LATELY_S
+        rest = abs(mark - promised) if is_promised and promised is not None else mark
+        loss += (abs(held) - covered) * rest
+        for each in entries:
+            row = self._row(each)
+            carried = row.order.protective_stop if row else None
+            loss += each.leaves_qty * (abs(mark - carried) if carried is not None else mark)
+        return loss
+
+    def _row(self, order: VenueOrder) -> OrderRow | None:
+        return self.world.rows.orders.get(ClientOrderId(order.request.client_order_id))
+
+
+def _is_entry(row: OrderRow) -> bool:
+    return row.order.purpose is Purpose.ENTRY
