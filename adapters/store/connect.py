@@ -80,10 +80,19 @@ async def connect(url: str, command_timeout_s: float = COMMAND_TIMEOUT_S) -> Con
     return connection
 
 
+_SAFETY = """
+select current_setting('fsync') as fsync,
+    set_config('synchronous_commit', current_setting('synchronous_commit'), false)
+        as synchronous_commit
+"""  # the session's own from now on: the server may be told otherwise while it lasts
+
+
 async def _refuse_unsafe(connection: Connection) -> None:
     """As this very session sees it: a role or a database may have settings of its own."""
-    for name in ("fsync", "synchronous_commit"):
-        if await connection.fetchval("select current_setting($1)", name) == "off":
+    row = await connection.fetchrow(_SAFETY)
+    assert row is not None
+    for name, value in row.items():
+        if value == "off":
             raise StoreUnsafe(
                 f"the database runs with {name}=off and would lose orders that it acknowledged:"
                 f" set {name}=on, or take another database"

@@ -1,7 +1,9 @@
 """The journal in PostgreSQL: what must be durable before it leaves, in as few commits as possible.
 
 One connection, so journal order is commit order. A batch of orders alone is one statement and one
-flush; what the broker can tell again does not wait for the flush of its own commit.
+flush; what the broker can tell again does not wait for the flush of its own commit. Until a later
+commit has flushed it too it is kept here: a lost connection may be that of a server that crashed,
+so the next write says it again.
 """
 
 import contextlib
@@ -16,7 +18,9 @@ from adapters.store.settlement import enqueue_settlements
 from adapters.store.statements import RECORD_CURSORS, RECORD_FILLS, Commit
 from trader.errors import StoreUnavailable
 from trader.orders.order import Change, Order
-from trader.records import Entry, Fence, Kept, NotKept, Outcome, is_decision
+from trader.records import BalanceEntry, Entry, Fence, Kept, NotKept, Outcome, is_decision
+
+UNFLUSHED_COUNT_MAX = 500  # then one commit waits for the flush of them all
 
 _BEGIN = {
     Commit.FLUSHED: "begin",
@@ -31,19 +35,24 @@ class PostgresJournal:
         self._url = url
         self._command_timeout_s = command_timeout_s
         self._connection: Connection | None = None
+        self._unflushed: list[Entry] = []  # committed, in this order
+        self._may_have_crashed = False  # the server, since they were
 
     async def write(self, entries: Sequence[Entry]) -> tuple[Outcome, ...]:
         """Keep the entries; one outcome each. Raises StoreUnavailable, StoreUnsafe."""
         if not entries:
             return ()
-        try:
-            return await self._commit(entries)
-        except BAD_DATA as error:
-            if len(entries) == 1:
-                return (NotKept("bad_data", str(error)),)
-        # One of them is poisoned: the halves are written apart, until it is alone.
-        middle = len(entries) // 2
-        return (*await self.write(entries[:middle]), *await self.write(entries[middle:]))
+        if self._connection is not None and self._connection.is_closed():
+            self.close()
+        # In one batch with what is new: an order's row must not go back to where it was.
+        again = self._unflushed if self._may_have_crashed else []
+        is_full = len(self._unflushed) >= UNFLUSHED_COUNT_MAX
+        must_flush = bool(again) or is_full or any(map(is_decision, entries))
+        commit = Commit.FLUSHED if must_flush else Commit.RELAXED
+        outcomes = await self._write([*again, *entries], commit)
+        self._may_have_crashed = False
+        self._unflushed = [] if must_flush else self._unflushed + _to_be_said_again(entries)
+        return outcomes[len(again) :]
 
     async def adopt(self, records: Sequence[tuple[Order | Change, Fence]]) -> tuple[Outcome, ...]:
         """Insert spooled records as they are. Raises StoreUnavailable, StoreUnsafe."""
@@ -65,18 +74,29 @@ class PostgresJournal:
 
     def close(self) -> None:
         """Forget the connection at once, whatever state it is in."""
+        self._may_have_crashed = True
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
 
-    async def _commit(self, entries: Sequence[Entry]) -> tuple[Outcome, ...]:
+    async def _write(self, entries: Sequence[Entry], commit: Commit) -> tuple[Outcome, ...]:
+        try:
+            return await self._commit(entries, commit)
+        except BAD_DATA as error:
+            if len(entries) == 1:
+                return (NotKept("bad_data", str(error)),)
+        # One of them is poisoned: the halves are written apart, until it is alone.
+        middle = len(entries) // 2
+        first = await self._write(entries[:middle], commit)
+        return (*first, *await self._write(entries[middle:], commit))
+
+    async def _commit(self, entries: Sequence[Entry], commit: Commit) -> tuple[Outcome, ...]:
         steps = steps_of(
             (place, statement, values)
             for place, entry in enumerate(entries)
             for statement, values in rows_of(entry)
         )
         written = Written(entries)
-        commit = Commit.FLUSHED if any(map(is_decision, entries)) else Commit.RELAXED
         begin = "" if _is_one_statement(steps) else _BEGIN[commit]
         async with self._committing(begin) as connection:
             for step in steps:
@@ -114,6 +134,11 @@ class PostgresJournal:
         except BaseException:
             self.close()  # cancelled in the middle: the answer would be read by the next question
             raise
+
+
+def _to_be_said_again(entries: Sequence[Entry]) -> list[Entry]:
+    """A balance would be a second row; one that is lost gives way to the next one anyhow."""
+    return [entry for entry in entries if not isinstance(entry, BalanceEntry)]
 
 
 def _is_one_statement(steps: list[Step]) -> bool:

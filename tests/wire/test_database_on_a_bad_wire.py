@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from store.store_parts import ACCOUNT, an_id, an_order_entry
+from store.store_parts import ACCOUNT, a_balance, a_fill, an_id, an_order_entry, progress
 from wire.proxy import Link, Proxy, Way, before_database
 from wire.wire_database import (
     TIMEOUT_S,
@@ -29,6 +29,7 @@ from adapters.store.jobs import Jobs
 from adapters.store.ledger import PostgresLedger
 from adapters.store.postgres import PostgresJournal
 from trader.errors import StoreUnavailable
+from trader.orders.order import Status
 from trader.proofs import Durability
 from trader.records import HeldByAnother, Kept, NotKept
 
@@ -109,6 +110,32 @@ async def test_a_commit_whose_answer_was_lost_stands_and_is_met_again(
     assert recorded.was_stored  # so whoever sends it asks first whether it was sent
     assert all(isinstance(other, Kept) for other in others)
     assert await lives(database_url) == before == (2, 3, 1, 4, 1, "c1")
+
+
+async def test_what_is_said_again_after_a_lost_answer_sets_no_order_back(
+    wire: Proxy, journal: PostgresJournal, database_url: str
+) -> None:
+    """What was not flushed is repeated on a new connection, together with what is new."""
+    await journal.write([an_order_entry(1)])
+    await journal.write([progress(), a_balance("1")])
+    await journal.write([progress(Status.PARTIALLY_FILLED, cum_qty=4), a_fill(qty=4)])
+    link = wire.newest
+    link.before(Way.UP, COMMIT, lambda: link.after(Way.DOWN, 0, link.reset))
+    last = [progress(Status.FILLED, cum_qty=10), a_fill("x2", qty=6, position_qty=10)]
+    with pytest.raises(StoreUnavailable):
+        await journal.write(last)
+
+    outcomes = await journal.write(last)
+
+    assert all(isinstance(outcome, Kept) for outcome in outcomes)
+    assert len(outcomes) == 2
+    events = "select array_agg(status order by n) from order_events where order_id = '%s'"
+    assert await fetch(database_url, events % an_id(1)) == [
+        "INITIALIZED", "ACCEPTED", "PARTIALLY_FILLED", "FILLED",
+    ]  # fmt: skip
+    assert await fetch(database_url, "select qty from positions") == 10
+    assert await fetch(database_url, "select count(*) from fills") == 2
+    assert await fetch(database_url, "select count(*) from balances") == 1
 
 
 # ---------------------------------------------------------------------- half-open (S6)

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -144,6 +144,18 @@ class Server:
                 if Path(os.readlink(each / "cwd")) == self.folder / "cluster":
                     found.append(int(each.name))
         return found
+
+    @contextlib.contextmanager
+    def without_a_wal_writer(self) -> Iterator[None]:
+        """Nothing is flushed but by those who wait for it."""
+        titles = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in self.everyone()}
+        (writer,) = (pid for pid, title in titles.items() if b"walwriter" in title)
+        os.kill(writer, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(writer, signal.SIGCONT)
 
     def kill_everyone(self) -> None:
         """As the machine does when its power goes, but for what the kernel still writes."""

@@ -6,11 +6,9 @@ from actors.app.simulation.invariants.convergence import Converged, FillsAgree
 from actors.app.simulation.invariants.exits import ExitsNeverBlocked
 from actors.app.simulation.invariants.heat import HeatCovers
 from actors.app.simulation.invariants.liveness import Bounded, NeverHalfDead
-from actors.app.simulation.invariants.orders import (
-    DurableFirst,
-    OneOrderPerIntent,
-    UnknownIsNotRejected,
-)
+from actors.app.simulation.invariants.operator import AcknowledgedIsKept, HaltHolds
+from actors.app.simulation.invariants.orders import DurableFirst, OneOrderPerIntent, UnknownIsNotRejected
+from actors.app.simulation.invariants.ownership import NewestIncarnation, SingleWriter
 
 CHECKERS: tuple[type[Checker], ...] = (
     DurableFirst,
@@ -19,8 +17,12 @@ CHECKERS: tuple[type[Checker], ...] = (
     ExitsNeverBlocked,
     HeatCovers,
     FillsAgree,
+    AcknowledgedIsKept,
     UnknownIsNotRejected,
     Budgets,
+    HaltHolds,
+    SingleWriter,
+    NewestIncarnation,
     Bounded,
     NeverHalfDead,
 )

@@ -13,6 +13,7 @@ from trader.orders.order import Purpose
 from trader.session.events import TradingState
 from trader.views import CommandResult, CommandView
 
+HEARD_S = 30.0  # by every daemon: it looks each 15 s, and again where it got no answer
 ROW_IS_MISSING = ("row is missing", "the database does not answer")  # said, so it may be
 
 
@@ -30,15 +31,13 @@ class AcknowledgedIsKept(Checker):
         self.world.history.listen(CommandAnswered, self._answered)
 
     def _committed(self, committed: Committed) -> None:
-        match committed.what:
-            case CommandRow() as row:
-                self._recorded[row.id] = row
-                if row.kind == "close" and row.outcome is CommandOutcome.DONE:
-                    self._closed(row)
-            case TradingStanding() as standing:
-                self._standings.append(standing.state)
-            case _:
-                pass
+        what = committed.what
+        if isinstance(what, TradingStanding):
+            self._standings.append(what.state)
+        if isinstance(what, CommandRow):
+            self._recorded[what.id] = what
+            if what.kind == "close" and what.outcome is CommandOutcome.DONE:
+                self._closed(what)
 
     def _answered(self, answered: CommandAnswered) -> None:
         view = answered.answer
@@ -48,8 +47,13 @@ class AcknowledgedIsKept(Checker):
             return  # asks, and keeps nothing; or says itself that nothing is kept
         if view.id not in self._recorded:
             self.broken(f"{view.verb} was acknowledged and has no row: {view.detail}")
-        elif view.verb in _LATCHED and _LATCHED[view.verb] not in self._standings[-1:]:
+        elif view.verb in _LATCHED and not self._is_latched(_LATCHED[view.verb]):
             self.broken(f"{view.verb} was acknowledged and is not latched: {view.detail}")
+
+    def _is_latched(self, state: TradingState) -> bool:
+        """The file counts as the row."""
+        is_halted = self.world.daemon.disk.halt_file.exists()
+        return state in self._standings[-1:] or (is_halted and state is TradingState.HALTED)
 
     def _closed(self, row: CommandRow) -> None:
         assert row.session_id is not None
@@ -92,8 +96,10 @@ class HaltHolds(Checker):
     def watch(self) -> None:
         """Every order that leaves."""
         self._halted: CommandView | None = None
+        self._row_s: float | None = None  # since when the row stops entries
         self.world.history.listen(CommandAsked, self._asked)
         self.world.history.listen(CommandAnswered, self._answered)
+        self.world.history.listen(Committed, self._committed)
         self.world.history.listen(WriteLeft, self._left)
 
     def _asked(self, asked: CommandAsked) -> None:
@@ -105,12 +111,25 @@ class HaltHolds(Checker):
         if view is not None and view.verb == "halt" and view.result is CommandResult.DONE:
             self._halted = view
 
+    def _committed(self, committed: Committed) -> None:
+        if isinstance(committed.what, TradingStanding):
+            if committed.what.state is TradingState.ACTIVE:
+                self._row_s = None
+            elif self._row_s is None:
+                self._row_s = committed.at_s
+
     def _left(self, left: WriteLeft) -> None:
         row = self.world.rows.orders.get(ClientOrderId(left.client_order_id))
         if self._halted is None or left.method != "POST" or row is None:
             return
-        if row.order.purpose is Purpose.ENTRY:
+        if row.order.purpose is Purpose.ENTRY and self._is_bound(left):
             self.broken(f"{left.who} sent the entry {row.order.id} after {self._halted.detail}")
+
+    def _is_bound(self, left: WriteLeft) -> bool:
+        """Whoever acknowledged it at once; another daemon once it has looked at the row."""
+        if left.who.startswith(f"{self.world.daemon.name}#"):
+            return True
+        return self._row_s is not None and left.at_s > self._row_s + HEARD_S
 
 
 def _signed(execution: Execution) -> Decimal:
