@@ -7,7 +7,11 @@ from actors.app.simulation.invariants.exits import ExitsNeverBlocked
 from actors.app.simulation.invariants.heat import HeatCovers
 from actors.app.simulation.invariants.liveness import Bounded, NeverHalfDead
 from actors.app.simulation.invariants.operator import AcknowledgedIsKept, HaltHolds
-from actors.app.simulation.invariants.orders import DurableFirst, OneOrderPerIntent, UnknownIsNotRejected
+from actors.app.simulation.invariants.orders import (
+    DurableFirst,
+    OneOrderPerIntent,
+    UnknownIsNotRejected,
+)
 from actors.app.simulation.invariants.ownership import NewestIncarnation, SingleWriter
 
 CHECKERS: tuple[type[Checker], ...] = (
