@@ -57,7 +57,7 @@ class HeatCovers(Checker):
         loss = Decimal(0)
         for stop in stops:
             if stop.request.stop_price is not None:
-                part = min(stop.leaves_qty, abs(held) - covered)
+                part = min(stop.request.qty - stop.filled_qty, abs(held) - covered)
                 loss += part * abs(mark - stop.request.stop_price)
                 covered += part
         entered_s, promised = self._entered.get(symbol, (-LATELY_S, None))
@@ -67,7 +67,7 @@ class HeatCovers(Checker):
         for each in entries:
             row = self._row(each)
             carried = row.order.protective_stop if row else None
-            loss += each.leaves_qty * (abs(mark - carried) if carried is not None else mark)
+            loss += (each.request.qty - each.filled_qty) * (abs(mark - carried) if carried is not None else mark)
         return loss
 
     def _row(self, order: VenueOrder) -> OrderRow | None:
