@@ -153,9 +153,7 @@ class Engine(ABC):
         deadline_s: float | None,
     ) -> None:
         """Run it beside the actors and hand on its outcome once."""
-        pipe = Pipe(self.loop, awaitable, hand_on, deadline_s)
-        self._pipes[pipe] = None
-        pipe.task.add_done_callback(lambda _: self._pipes.pop(pipe, None))
+        Pipe(self.loop, awaitable, hand_on, deadline_s, self._pipes)
 
     # Notices and counts
 

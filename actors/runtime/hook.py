@@ -24,8 +24,7 @@ class Hook:
         ended: Callable[[BaseException | None], None],
     ) -> None:
         self._ended: Callable[[BaseException | None], None] | None = ended
-        self._task = contained(loop, waiting)
-        self._task.add_done_callback(self._done)
+        self._task = contained(loop, waiting, self._done)
         self._timer = (
             loop.call_later(timeout_s, self._late, timeout_s) if math.isfinite(timeout_s) else None
         )

@@ -11,8 +11,15 @@ class Escaped(RuntimeError):
     """A SystemExit or KeyboardInterrupt was raised inside a wait; it is the cause of this."""
 
 
-def contained(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T]) -> "asyncio.Task[T]":
-    """A task that awaits it; no SystemExit or KeyboardInterrupt of it ends the event loop."""
+def contained(
+    loop: asyncio.AbstractEventLoop,
+    awaitable: Awaitable[T],
+    ended: "Callable[[asyncio.Task[T]], None]",
+) -> "asyncio.Task[T]":
+    """A task that awaits it, then calls `ended`.
+
+    No SystemExit or KeyboardInterrupt of it ends the event loop.
+    """
 
     async def contain() -> T:
         try:
@@ -20,10 +27,14 @@ def contained(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T]) -> "asyn
         except (SystemExit, KeyboardInterrupt) as error:
             raise Escaped(f"{type(error).__name__} inside a wait") from error
 
+    def done(task: "asyncio.Task[T]") -> None:
+        if task.cancelled() and isinstance(awaitable, Coroutine):
+            # Perhaps before its first step: then Python would complain that it was never awaited.
+            awaitable.close()
+        ended(task)
+
     task = loop.create_task(contain())
-    if isinstance(awaitable, Coroutine):
-        # Cancelled before its first step it has never been awaited, and Python would complain.
-        task.add_done_callback(lambda _: awaitable.close())
+    task.add_done_callback(done)
     return task
 
 
@@ -42,12 +53,14 @@ class Pipe:
         awaitable: Awaitable[T],
         hand_on: Callable[[T | None, BaseException | None], None],
         deadline_s: float | None,
+        under_way: "dict[Pipe, None]",
     ) -> None:
+        """`under_way`: where it is entered until it has ended."""
         self._handed_on = False
         self._timer: asyncio.TimerHandle | None = None
-        self.task = contained(loop, awaitable)
 
         def ended(task: "asyncio.Task[T]") -> None:
+            under_way.pop(self, None)
             if self._timer is not None:
                 self._timer.cancel()
             error = asyncio.CancelledError() if task.cancelled() else task.exception()
@@ -60,6 +73,7 @@ class Pipe:
             self.task.cancel()
             hand_on(None, TimeoutError(f"not done in {deadline_s} s"))
 
-        self.task.add_done_callback(ended)
+        self.task = contained(loop, awaitable, ended)
+        under_way[self] = None
         if deadline_s is not None:
             self._timer = loop.call_later(deadline_s, late)

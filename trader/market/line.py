@@ -6,8 +6,13 @@ that went before the first bar seen whole is known to history. Until that second
 wait (`held`). An answer that does not reach up to the live bars may lag, and is asked for again.
 Bars wait no longer than they may be traded on: then they go on. Where history still lacks a bar
 that the feed has shown, the line is doubtful (no entries) and goes on asking.
+
+A feed can lose a bar and stay connected. So a bar that does not follow its predecessor waits in
+the same way: history says whether nothing traded in between. Of a longer bar, which is summed up
+from the feed's, a part is missed where its trades were seen; such a one is history's to give.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,6 +74,8 @@ class Line:
         self._is_anchored = True  # the connect's place in feed time is known
         self._connect_count = 0
         self._is_fresh_connect = False  # and history was not asked since
+        self._newest_part_at: datetime | None = None  # of the feed's own bars, since the connect
+        self._traded_at: deque[datetime] = deque(maxlen=RECENT)  # the feed's bars that must come
         self._whole_to: datetime | None = None  # no hole up to there; history is asked from there
         self._live_from: datetime | None = None  # the first bar that the feed gives whole
         self._settle_at: datetime | None = None
@@ -110,6 +117,11 @@ class Line:
 
     def connected(self, elapsed_s: float) -> None:
         """The subscription stands (again): whatever closed before must be asked of history."""
+        self._newest_part_at = None
+        self._unsettle()
+        self._anchor(elapsed_s)
+
+    def _unsettle(self) -> None:
         if self.is_settled:
             self._whole_to = None
             self._remember_whole()
@@ -119,7 +131,6 @@ class Line:
         self._is_anchored = False
         self._settle_at = self._expected_at = None
         self._has_answered = False
-        self._anchor(elapsed_s)
 
     def lost(self) -> None:
         """The feed is down: a bar under way is not whole any more, nor is any that follows."""
@@ -128,6 +139,8 @@ class Line:
     def tick(self, tick: Tick, elapsed_s: float) -> LineEvents:
         """A trade; in a feed of bars it only shapes the forming bar."""
         self._anchor(elapsed_s)
+        if self._unit is not None and self._is_assembled:
+            self._note_trade(self._unit.open_of(tick.happened_at))
         finals = self._assembler.take(tick)
         return self._finals(finals, elapsed_s) if finals and self._unit is None else _NONE
 
@@ -136,6 +149,9 @@ class Line:
         if candle.timeframe is not (self._unit if self._is_assembled else self.timeframe):
             return _NONE
         self._anchor(elapsed_s)
+        if self._has_missed_one(candle):
+            self._unsettle()
+            self._anchor_at(candle.opened_at)
         finals = self._roll_up.take(candle) if self._is_assembled else (candle,)
         return self._finals(finals, elapsed_s)
 
@@ -220,15 +236,34 @@ class Line:
         if self._whole_to is None and recent:
             self._whole_to = recent[0].opened_at
 
+    def _note_trade(self, part_at: datetime) -> None:
+        """A trade of the feed's bar that opened then."""
+        if part_at not in self._traded_at:
+            self._traded_at.append(part_at)
+
+    def _has_missed_one(self, candle: Candle) -> bool:
+        """Whether the feed may have lost a bar before this one."""
+        newest_at, at = self._newest_part_at, candle.opened_at
+        if newest_at is not None and at <= newest_at:
+            return False
+        self._newest_part_at = at
+        if newest_at is None or at == newest_at + candle.timeframe.duration:
+            return False
+        return not self._is_assembled or any(newest_at < each < at for each in self._traded_at)
+
     def _anchor(self, elapsed_s: float) -> None:
         """Find the first bar that is seen whole since the connect."""
         if self._is_anchored or (now := self._time.now(elapsed_s)) is None:
             return
-        self._is_anchored = True
         since = now + self._time.grace()  # feed time is only known to about a second
         if self._unit is not None:
             unit = self._unit if self._is_assembled else self.timeframe
             since = unit.open_of(since)  # a feed's bar is whole, however late we came
+        self._anchor_at(since)
+
+    def _anchor_at(self, since: datetime) -> None:
+        """All that opens from then on is seen whole."""
+        self._is_anchored = True
         live_from = self.timeframe.open_of(since)
         if live_from < since:
             live_from += self.timeframe.duration

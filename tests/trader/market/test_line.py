@@ -67,6 +67,7 @@ class World:
     lags: dict[int, int]  # from second on: seconds by which history is behind
     outages: set[int]  # minutes in which history does not answer
     delay_s: int  # of an answer
+    lost: set[int] = field(default_factory=set)  # minutes whose bar the feed never gives
 
     def __post_init__(self) -> None:
         self.time: FeedTime[Any] = FeedTime()
@@ -108,7 +109,7 @@ class World:
             self.time.admit(tick, tick.happened_at, second)
             self.session.hear(self.line.tick(tick, second))
         for bar in self.parts.values():
-            if bar.closes_at == at(second):
+            if bar.closes_at == at(second) and second // 60 not in self.lost:
                 self.time.admit(bar, bar.closes_at, second)
                 self.session.hear(self.line.bar(bar, second))
 
@@ -163,6 +164,41 @@ def test_whatever_feed_and_history_do_nothing_is_traded_on_a_hole_and_all_is_kno
         values(world.truth[key]) for key in sorted(world.truth) if first is None or key >= first
     ]
     assert [values(bar) for bar in window] == expected
+    assert world.line.is_settled
+
+
+# The feed's bars are what it says they are, so only a series of that length is sure of its holes.
+LOSING = st.builds(
+    World,
+    trades=st.dictionaries(st.integers(0, SECONDS - 61), st.integers(90, 110), max_size=60),
+    unit=st.just(M1),
+    timeframe=st.just(M1),
+    connects=st.just({0: SECONDS * 2}),
+    lags=st.dictionaries(st.integers(0, SECONDS // 2), st.integers(0, 20), max_size=3).map(
+        lambda lags: {**lags, SECONDS // 2: 0}
+    ),
+    outages=st.sets(st.integers(0, MINUTES // 2), max_size=4),
+    delay_s=st.integers(0, 3),
+    lost=st.sets(st.integers(0, MINUTES - 4), max_size=8),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(LOSING)
+def test_a_feed_that_loses_bars_and_stays_connected_leaves_no_hole_that_is_traded_on(
+    world: World,
+) -> None:
+    world.trades[SECONDS - 61] = 100  # the last minute's bar comes, and shows what was lost
+    world.__post_init__()
+
+    session = world.run(SECONDS + 600)
+
+    assert session.cursor is not None
+    window = session.cursor.window()
+    first = window[0].opened_at if window else None
+    assert [each.opened_at for each in window] == [
+        key for key in sorted(world.truth) if first is not None and key >= first
+    ]
     assert world.line.is_settled
 
 
@@ -354,3 +390,83 @@ def test_a_bar_under_way_when_the_feed_is_lost_is_never_taken_for_whole() -> Non
     line.connected(665)
     answer(line, 665, 8, 9, 10)
     assert minutes(line.series.window()) == [8, 9, 10]
+
+
+def test_a_bar_that_does_not_follow_waits_until_history_has_shown_what_was_lost() -> None:
+    line = a_line(seconds=600)
+    answer(line, 600, *range(10))
+    line.bar(a_bar(10), 660)
+    answer(line, 660.1, *range(11))
+
+    assert line.bar(a_bar(12), 780) == ()
+    filled, closed = answer(line, 780.1, *range(6, 13))
+
+    assert isinstance(filled, CandlesBackfilled)
+    assert minutes(filled.candles) == [11]
+    assert isinstance(closed, CandleClosed)
+    assert (closed.candle, closed.is_late) == (a_bar(12), False)
+    assert minutes(line.series.last(3)) == [10, 11, 12]
+
+
+def test_a_minute_in_which_nothing_traded_delays_the_next_bar_and_costs_no_decision() -> None:
+    line = a_line(seconds=600)
+    answer(line, 600, *range(10))
+    line.bar(a_bar(10), 660)
+    answer(line, 660.1, *range(11))
+
+    assert line.bar(a_bar(12), 780) == ()
+    (closed,) = answer(line, 780.1, 8, 9, 10, 12)
+
+    assert isinstance(closed, CandleClosed)
+    assert (closed.previous_at, closed.is_late) == (at(600), False)
+
+
+def test_a_hole_that_history_does_not_explain_is_doubtful() -> None:
+    line = a_line(seconds=600)
+    answer(line, 600, *range(10))
+    line.bar(a_bar(10), 660)
+    answer(line, 660.1, *range(11))
+    line.bar(a_bar(12), 780)
+
+    answer(line, 781, *range(6, 11))
+    (closed,) = line.beat(812)
+
+    assert isinstance(closed, CandleClosed)
+    assert closed.is_late
+    assert line.is_doubtful
+
+
+def test_a_longer_bar_of_which_a_part_was_lost_is_historys_to_give() -> None:
+    line = Line(A, Timeframe.M5, FeedTime(), M1)
+    line._time.venue_says(at(0), 1.0, 0)
+    line.connected(0)
+    line.answered(Ask(None, 5, True, 1), [a_bar(-5, timeframe=Timeframe.M5)], 2)
+    assert line.is_settled
+
+    for minute in (0, 1, 3, 4):
+        line.tick(a_tick(60 * minute + 5), 60 * minute + 5)
+        if minute == 1:
+            line.tick(a_tick(125), 125)  # of the minute whose bar never comes
+        assert line.bar(a_bar(minute), 60 * minute + 60) == ()
+
+    assert not line.is_settled
+    straight = RollUp(A, Timeframe.M5)
+    (whole,) = [bar for minute in range(5) for bar in straight.take(a_bar(minute))]
+    ask = line.wants(301)
+    assert ask is not None
+    assert [type(event) for event in line.answered(ask, [whole], 301)] == [CandlesBackfilled]
+
+
+def test_a_longer_bar_in_which_a_minute_did_not_trade_is_traded_on() -> None:
+    line = Line(A, Timeframe.M5, FeedTime(), M1)
+    line._time.venue_says(at(0), 1.0, 0)
+    line.connected(0)
+    line.answered(Ask(None, 5, True, 1), [a_bar(-5, timeframe=Timeframe.M5)], 2)
+
+    for minute in (0, 1, 3):
+        line.tick(a_tick(60 * minute + 5), 60 * minute + 5)
+        assert line.bar(a_bar(minute), 60 * minute + 60) == ()
+    (closed,) = line.bar(a_bar(4), 300)
+
+    assert isinstance(closed, CandleClosed)
+    assert closed.candle.timeframe is Timeframe.M5
