@@ -6,7 +6,7 @@ from decimal import Decimal
 from actors.app.simulation.invariants.checker import Checker
 from actors.app.simulation.settings import settings_of
 from adapters.simulated.history import WriteLeft
-from trader.ids import ClientOrderId, SessionId
+from trader.ids import ClientOrderId, SessionId, symbol_of
 from trader.orders.order import Order, OrderType, Purpose
 
 SLACK = Decimal("1.1")  # the price moves between the gate and the arrival
@@ -47,7 +47,7 @@ class Budgets(Checker):
 
     def _size(self, order: Order) -> None:
         risk = self._risk
-        symbol = order.instrument.partition(".")[0]
+        symbol = symbol_of(order.instrument)
         mark = self.world.venue.host.venue.ledger.marks.get(symbol, Decimal(0))
         price = order.price if order.type is OrderType.LIMIT and order.price else mark
         if order.qty > risk.qty_max:

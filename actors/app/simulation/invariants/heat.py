@@ -6,7 +6,7 @@ from actors.app.simulation.invariants.checker import Checker
 from adapters.sandbox.orders import Order as VenueOrder
 from adapters.simulated.history import WriteArrived
 from adapters.simulated.rows import OrderRow
-from trader.ids import ClientOrderId
+from trader.ids import ClientOrderId, symbol_of
 from trader.orders.order import Purpose
 
 SLACK = Decimal("1.25")  # prices move between the grant and the arrival
@@ -22,11 +22,15 @@ class HeatCovers(Checker):
     def watch(self) -> None:
         """At each entry that the venue takes."""
         self._entered: dict[str, tuple[float, Decimal | None]] = {}  # symbol -> when, its stop
+        self._left_s: dict[str, float] = {}  # symbol -> an exit gives up the stop, and goes
         self.world.history.listen(WriteArrived, self._arrived)
 
     def _arrived(self, write: WriteArrived) -> None:
         row = self.world.rows.orders.get(ClientOrderId(write.client_order_id))
-        if row is None or row.order.purpose is not Purpose.ENTRY or not write.is_accepted:
+        if row is None or not write.is_accepted:
+            return
+        if row.order.purpose is not Purpose.ENTRY:
+            self._left_s[symbol_of(row.order.instrument)] = write.at_s
             return
         if write.method != "POST" or write.order is None:
             return
@@ -49,7 +53,8 @@ class HeatCovers(Checker):
         mark = self.world.venue.host.venue.ledger.marks.get(symbol)
         if mark is None:
             return Decimal(0)
-        held = books.position_qty(symbol)
+        is_leaving = now_s - self._left_s.get(symbol, -LATELY_S) < LATELY_S
+        held = Decimal(0) if is_leaving else books.position_qty(symbol)
         orders = [each for each in books.all_open() if each.request.symbol == symbol]
         entries = [each for each in orders if (row := self._row(each)) and _is_entry(row)]
         stops = [each for each in orders if (row := self._row(each)) and not _is_entry(row)]
