@@ -16,7 +16,7 @@ from typing import assert_never
 
 from actors.desk_needs import Commands, Latch
 from actors.realtime_trader import NOTICES, TRADING, Noticed
-from actors.runtime import Actor, Address
+from actors.runtime import Actor, Address, Alarm
 from trader.ids import SessionId
 from trader.operator import CommandOutcome, TradingStanding, Wanted
 from trader.session.events import CloseRequested, TradingState, TradingStateChanged
@@ -95,12 +95,12 @@ class CommandKeeper(Actor):
         self._known: set[str] = set()  # taken up once; one that has ended may still look open
         self._has_looked = False
         self._began_s: dict[str, float] = {}
+        self._again = Alarm(self, _TellAgain())
 
     def on_start(self) -> None:
         """Take up what was left unfinished."""
         self.runtime.subscribe(NOTICES, self.address)
         self._look()
-        self.remind(AGAIN_S, _TellAgain())
 
     def on_stop(self) -> None:
         """Hear no more; what is unfinished has its row."""
@@ -121,8 +121,8 @@ class CommandKeeper(Actor):
             case _Look():
                 self._look()
             case _TellAgain():
+                self._again.clear()
                 self._tell_all()
-                self.remind(AGAIN_S, _TellAgain())
             case _Finish():
                 self._finish(message)
             case _FinishFailed():
@@ -176,7 +176,8 @@ class CommandKeeper(Actor):
     def _pursue(self, close: Pursue) -> None:
         self._known.add(close.command_id)
         self._closes[close.command_id] = close
-        self._began_s[close.command_id] = self.runtime.host.elapsed()
+        self._began_s[close.command_id] = now_s = self.runtime.host.elapsed()
+        self._again.by(now_s + AGAIN_S)
 
     def _tell_all(self) -> None:
         now_s = self.runtime.host.elapsed()
@@ -188,6 +189,8 @@ class CommandKeeper(Actor):
                 pass  # its trader is on its way: an outage is no reason to forget
             elif now_s - self._began_s[close.command_id] > GIVE_UP_S:
                 self._end(close, CommandOutcome.FAILED, "nobody bears that session")
+        if self._closes:
+            self._again.by(now_s + AGAIN_S)
 
     def _noticed(self, message: Noticed) -> None:
         if message.notice.code != "position_closed" or message.broker_qty != 0:

@@ -12,30 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from actors.app.incident_difference import Difference, difference
 from actors.lanes import CONFLATE, LANES
 from actors.realtime_trader import Neighbours, RealtimeTrader, name_of
 from actors.runtime import Actor, Child, Reminder, Runtime, SimulationHost
 from adapters.incidents.effects import did_of
-from adapters.incidents.page import Life, Record, Recording, Step, Stepped, state_of
-from adapters.incidents.recorder import RecordedHeart
+from adapters.incidents.heart import RecordedHeart
+from adapters.incidents.page import Life, Record, Recording, Step, Stepped
+from adapters.incidents.reading import state_of
 from trader.ids import AccountId, InstrumentId, SessionId
 from trader.records import SessionRows
 from trader.session.events import SessionLoaded, TradingState, TradingStateChanged
 from trader.session.state import SessionState
 
 _NEVER_S = 1e9
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The first place where two answers part, and both sides of it."""
-
-    place: str
-    then: object
-    now: object
-
-    def __str__(self) -> str:
-        return f"{self.place}: then {_short(self.then)}, now {_short(self.now)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +77,17 @@ class Replayed:
 
 
 def replay(recording: Recording) -> Replayed:
-    """Tell every life of it once more, each from its beginning."""
+    """Tell every life of it once more, each from its beginning.
+
+    Not for a running loop: it has one of its own. Raises NotARecording for a state of another form.
+    """
     answers = [
         Answer(
             number,
             life.began.at + timedelta(seconds=step.at_s - life.began.at_s),
             step,
             now,
-            _difference(step, now),
+            difference(step, now),
         )
         for number, life in enumerate(recording.lives, 1)
         for step, now in itertools.zip_longest(life.steps, _tell(life))
@@ -160,12 +153,18 @@ def _tell(life: Life) -> Iterator[Stepped]:
     """What the body does now, event by event; it may end before the life did."""
     if not life.steps:
         return
-    began = life.began
+    began, state = life.began, state_of(life.began)
     host = SimulationHost(0, starts_at=began.at - timedelta(seconds=began.at_s))
     loop, heard = host.loop, _Heard()
     runtime = Runtime(host, lanes=LANES, conflate=CONFLATE)
     name = name_of(began.rules.session_id)
-    children = (Child("neighbour", _Neighbour), Child(name, lambda: _body(life, runtime, heard)))
+
+    def make() -> _Body:
+        body = _body(life, runtime, heard)
+        body.state = state
+        return body
+
+    children = (Child("neighbour", _Neighbour), Child(name, make))
     try:
         loop.run_until_complete(_until(loop, began.at_s))
         loop.run_until_complete(runtime.start(*children))
@@ -201,7 +200,7 @@ class _Heard:
 
 def _body(life: Life, runtime: Runtime, heard: _Heard) -> _Body:
     then, neighbour = _Then(life), runtime.address("neighbour")
-    body = _Body(
+    return _Body(
         life.began.rules,
         Neighbours(neighbour, neighbour, neighbour, neighbour, neighbour),
         then,
@@ -210,8 +209,6 @@ def _body(life: Life, runtime: Runtime, heard: _Heard) -> _Body:
         exits_only="as it was" if life.began.is_exits_only else "",
         heart=RecordedHeart(heard.put, runtime.host.now),
     )
-    body.state = state_of(life.began)
-    return body
 
 
 async def _until(loop: asyncio.AbstractEventLoop, at_s: float) -> None:
@@ -219,43 +216,3 @@ async def _until(loop: asyncio.AbstractEventLoop, at_s: float) -> None:
     passed = loop.create_future()
     loop.call_at(at_s, passed.set_result, None)
     await passed
-
-
-# Comparing
-
-
-def _difference(step: Step, now: Stepped | None) -> Difference | None:
-    if now is None:
-        return Difference("the trader", "lived on", "is dead")
-    if (step.at_s, step.event) != (now.at_s, now.event):
-        return Difference("heard", (step.at_s, step.event), (now.at_s, now.event))
-    if now.effects is None or step.raised:
-        return _parting("raised", step.raised, now.raised)
-    return _parting("", step.did, did_of(now.effects))
-
-
-def _parting(place: str, then: object, now: object) -> Difference | None:
-    """The first place where they part."""
-    match then, now:
-        case dict(), dict():
-            if then.get("is") != now.get("is"):
-                return Difference(place, then.get("is"), now.get("is"))
-            keys = sorted({*then, *now})
-            parts = ((f"{place}.{key}", then.get(key), now.get(key)) for key in keys)
-        case list(), list():
-            pairs = enumerate(itertools.zip_longest(then, now), 1)
-            parts = ((f"{place}[{n}]" if place else _effect(n, a), a, b) for n, (a, b) in pairs)
-        case _:
-            return None if then == now else Difference(place, then, now)
-    return next(filter(None, itertools.starmap(_parting, parts)), None)
-
-
-def _effect(number: int, effect: object) -> str:
-    return f"effect {number}" + (f" {effect['is']}" if isinstance(effect, dict) else "")
-
-
-def _short(value: object) -> str:
-    if isinstance(value, dict) and "is" in value:
-        value = value["is"]
-    text = "nothing" if value is None or value == "" else str(value)
-    return text if len(text) <= 200 else f"{text[:200]} ..."

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from actors.app import incident_words
 from actors.app.incident import Replayed, replay
 from adapters.gateway.client import ExitCode
-from adapters.incidents.page import NotARecording, Recording, encode_recording, read
+from adapters.incidents.page import Recording, encode_recording
+from adapters.incidents.reading import NotARecording, read
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def pytest_of(file_name: str, recording: Recording) -> str:
 from pathlib import Path
 
 from actors.app.incident import replay
-from adapters.incidents.page import read
+from adapters.incidents.reading import read
 
 
 def test_the_incident_of_{name}_is_decided_as_it_was() -> None:
@@ -151,11 +151,11 @@ def _line(answer: Answer, *, is_whole: bool, is_echo: bool) -> str:
 def _heard(event: SessionEvent) -> str:
     """Its name, and what is short enough to be told of it."""
     words = [type(event).__name__]
-    match event:
-        case OrderFilled(fill):
-            words += [fill.side, plain(fill.qty), "at", plain(fill.price), fill.client_order_id]
-        case _:
-            words += [str(value) for name in SHORT if (value := getattr(event, name, None))]
+    if isinstance(event, OrderFilled):
+        fill = event.fill
+        words += [fill.side, plain(fill.qty), "at", plain(fill.price), fill.client_order_id]
+    else:
+        words += [str(value) for name in SHORT if (value := getattr(event, name, None))]
     return " ".join(words)
 
 

@@ -21,74 +21,17 @@ from urllib.parse import quote
 
 import structlog
 
-from adapters.incidents.page import (
-    Began,
-    Ended,
-    Record,
-    Stepped,
-    began_of,
-    encode_record,
-    head_line,
-)
+from adapters.incidents.heart import RecordedHeart
+from adapters.incidents.page import Began, Ended, Record, encode_record, head_line
 from trader.ids import SessionId
-from trader.session.effects import Effects
-from trader.session.events import SessionLoaded
-from trader.session.state import SessionState
-from trader.session.step import SessionEvent, step
 
 QUEUE_RECORDS_MAX = 10_000
 CLOSE_TIMEOUT_S = 5.0
 BREATH_S = 0.00005  # after each record: else this thread keeps the interpreter from the loop for ms
+SECRET_LENGTH_MIN = 8  # shorter ones would blot out innocent words
 _HIDDEN = b"[hidden]"
 
 log = structlog.get_logger()
-
-
-class RecordedHeart:
-    """`step` for one session, with everything that passes it handed to `put` (False: no room).
-
-    `is_calm`: there is room enough to go on after something was lost.
-    """
-
-    def __init__(
-        self,
-        put: Callable[[Record], bool],
-        now: Callable[[], datetime],
-        is_calm: Callable[[], bool] = lambda: True,
-    ) -> None:
-        self._put = put
-        self._now = now
-        self._is_calm = is_calm
-        self._lost_count = 0
-        self._is_holed = False  # something is missing: nothing more until the state is written
-        self.wants_state = False  # set by the recorder: write the state next
-
-    def __call__(self, state: SessionState, event: SessionEvent, now_s: float) -> Effects:
-        """As `step`."""
-        is_due = self._is_holed or self.wants_state or type(event) is SessionLoaded
-        if is_due and self._is_calm():
-            self._begin(state, event, now_s)
-        try:
-            effects = step(state, event, now_s)
-        except BaseException as error:
-            if isinstance(event, SessionEvent):  # else there is no word for it; its end is told
-                self.keep(Stepped(now_s, event, None, f"{type(error).__name__}: {error}"))
-            raise
-        self.keep(Stepped(now_s, event, effects))
-        return effects
-
-    def keep(self, record: Record) -> None:
-        """Hand it on, or count it as lost."""
-        if self._is_holed or not self._put(record):
-            self._lost_count += 1
-            self._is_holed = True
-
-    def _begin(self, state: SessionState, event: SessionEvent, now_s: float) -> None:
-        self.wants_state = False
-        began = began_of(state, event, self._now(), now_s, self._lost_count)
-        self._is_holed = not self._put(began)
-        if not self._is_holed:
-            self._lost_count = 0
 
 
 class Recorder:
@@ -106,7 +49,7 @@ class Recorder:
         self._folder = folder
         self._now = now
         self._file_bytes_max = file_bytes_max
-        self._secrets = tuple(each.encode() for each in secrets)
+        self._secrets = tuple(s.encode() for s in secrets if len(s) >= SECRET_LENGTH_MIN)
         self._queue_records_max = queue_records_max
         self._queue: queue.SimpleQueue[tuple[SessionId, Record] | None] = queue.SimpleQueue()
         self._hearts: dict[SessionId, RecordedHeart] = {}

@@ -75,6 +75,7 @@ class SimulatedVenue:
         self.streams = OrderStreams(self.faults)
         self._distances = (seed, latency_s, spread)
         self._distances_count = 0
+        self._by_hand: list[Order] = []
         self.host = Host(
             engine, VenueClock(clock.now(), speed, clock.elapsed), NothingKept(), latency_s
         )
@@ -136,6 +137,7 @@ class SimulatedVenue:
         except Refused:
             return None
         self.host.settle_soon(order)
+        self._by_hand.append(order)
         return order
 
     def operator_cancel(self, number: str, order_id: str) -> bool:
@@ -170,10 +172,13 @@ class SimulatedVenue:
         self.faults.install(fault)
 
     def clear_faults(self) -> None:
-        """Misbehave no longer."""
+        """Misbehave no longer; the human goes home, and leaves no order behind."""
         self.faults.clear()
         self.host.faults.clear()  # where an order's doom waits for it
         self.recover()
+        for order in self._by_hand:
+            self.operator_cancel(order.account, order.id)
+        self._by_hand.clear()
 
     def hang_up(self, who: str) -> None:
         """That daemon's process is gone: its connections are."""

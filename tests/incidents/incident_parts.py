@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+from adapters.incidents.heart import RecordedHeart
 from adapters.incidents.page import Record, encode_record, head_line
-from adapters.incidents.recorder import RecordedHeart
 from tests.trader.order_parts import SESSION
 from tests.trader.session.session_world import START, World, buy, leave
 from trader.ids import SessionId

@@ -5,7 +5,7 @@
 from pathlib import Path
 
 from actors.app.incident import replay
-from adapters.incidents.page import read
+from adapters.incidents.reading import read
 
 
 def test_the_incident_of_aapl_sma_2026_11_20_is_decided_as_it_was() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from adapters.incidents import page
-from adapters.incidents.page import Began, NotARecording, encode_recording, read
+from adapters.incidents import reading
+from adapters.incidents.page import Began, encode_recording
+from adapters.incidents.reading import NotARecording, read, state_of
 from tests.incidents.incident_parts import RecordedWorld, a_day, rewrite, write
 from tests.trader.session.session_world import RULES
 from trader.session.strategy import StrategySpec
@@ -22,6 +23,18 @@ def _other_version(lines: Lines) -> None:
 
 def _no_head(lines: Lines) -> None:
     del lines[0]
+
+
+def _another_load(lines: Lines) -> None:
+    lines.insert(4, lines[2])
+
+
+def _no_second(lines: Lines) -> None:
+    lines[5]["at_s"] = 1e300
+
+
+def _no_instant(lines: Lines) -> None:
+    lines[1]["began"]["at"] = "2026-01-05T12:00:00"
 
 
 def _no_load(lines: Lines) -> None:
@@ -63,7 +76,10 @@ def _state_of_another_form(lines: Lines) -> None:
     [
         (_other_version, 1, "version 2; this program reads 1"),
         (_no_head, 1, "not a recording of a session"),
-        (_no_load, 3, "neither a state nor a load"),
+        (_no_load, 3, "begins with a state or with a load"),
+        (_another_load, 5, "and has no other one"),
+        (_no_second, 6, "no second of a host"),
+        (_no_instant, 2, "no instant of ours"),
         (_invented_event, 6, "order_invented"),
         (_later_event, 6, "version 9"),
         (_event_of_somebody_else, 6, "nothing that a session hears"),
@@ -99,10 +115,10 @@ def test_a_line_or_a_file_without_end_is_refused(
 ) -> None:
     file = a_day(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(page, "LINE_BYTES_MAX", 200)
+        patch.setattr(reading, "LINE_BYTES_MAX", 200)
         with pytest.raises(NotARecording, match="longer than 200 bytes"):
             read(file)
-    monkeypatch.setattr(page, "FILE_BYTES_MAX", 1000)
+    monkeypatch.setattr(reading, "FILE_BYTES_MAX", 1000)
     with pytest.raises(NotARecording, match="more than 1000 bytes"):
         read(file)
 
@@ -121,8 +137,8 @@ def test_a_state_of_another_program_is_refused_by_the_names_that_differ(tmp_path
 
     rewrite(file, forge)
 
-    with pytest.raises(ValueError, match="due_s, mood"):
-        page.state_of(read(file).lives[1].began)
+    with pytest.raises(NotARecording, match="due_s, mood"):
+        state_of(read(file).lives[1].began)
 
 
 def test_an_unfinished_last_line_is_told_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from actors.app.incident import replay
 from actors.app.recording import hearts
 from actors.runtime import Runtime, SimulationHost
 from adapters.folders import Folders
-from adapters.incidents.page import Recording, read
+from adapters.incidents.page import Recording
+from adapters.incidents.reading import read
 from adapters.incidents.recorder import Recorder
 from tests.incidents.incident_parts import RecordedWorld, trade
 from tests.trader.order_parts import SESSION
@@ -124,6 +125,44 @@ def test_a_disk_that_refuses_costs_the_recording_and_nothing_else(tmp_path: Path
     assert [line["event"] for line in log] == ["recording_failed"]
     (life,) = read(tmp_path / FILE).lives
     assert life.began.lost_count > 50
+    assert is_same(read(tmp_path / FILE))
+
+
+def test_a_state_that_cannot_be_written_costs_the_recording_and_not_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = recorder(tmp_path)
+    world = lived(recording)
+    recording.heart(SESSION).wants_state = True
+    with structlog.testing.capture_logs() as log:
+        world.state.noticed.add(object())  # type: ignore[arg-type]
+        fills_count = len(world.fills)
+        trade(world)
+    assert [line["event"] for line in log] == ["recording_failed"]
+    assert len(world.fills) > fills_count
+
+    world.state = SessionState(world.rules)
+    world.start()
+    recording.close()
+    first, second = read(tmp_path / FILE).lives
+    assert first.began.lost_count == 0
+    assert second.began.lost_count > 50
+    assert is_same(read(tmp_path / FILE))
+
+
+def test_a_load_in_a_full_house_is_no_load_in_the_middle_of_a_life(tmp_path: Path) -> None:
+    recording = recorder(tmp_path)
+    world = lived(recording)
+    recording._queue_records_max = 0
+    world.state = SessionState(world.rules)
+    world.start()
+    recording._queue_records_max = 1_000_000
+    trade(world)
+    recording.close()
+
+    _, second = read(tmp_path / FILE).lives
+    assert second.began.state is not None
+    assert second.began.lost_count > 0
     assert is_same(read(tmp_path / FILE))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actors.app.incident import replay
-from adapters.incidents.page import read
+from adapters.incidents.reading import read
 from tests.incidents.incident_parts import RecordedWorld, a_day, rewrite, trade, write
 from tests.trader.session.session_world import buy
 from trader.session import bars

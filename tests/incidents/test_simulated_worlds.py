@@ -11,7 +11,7 @@ from actors.app.simulation.faults import KINDS
 from actors.app.simulation.run import Options, run_seed
 from actors.app.wiring import tree_of
 from actors.runtime import SimulationHost, SupervisorSpec
-from adapters.incidents.page import read
+from adapters.incidents.reading import read
 from adapters.incidents.recorder import Recorder
 
 FAST = 1_000_000  # records: virtual time outruns a thread

@@ -1,11 +1,12 @@
 """What the daemon recorded, at a real venue with a real database, is decided once more."""
 
+import asyncio
 from pathlib import Path
 
 from house_stage import HouseStage, house_stage, stage_settings, until
 
 from actors.app.incident import replay
-from adapters.incidents.page import read
+from adapters.incidents.reading import read
 
 RESTLESS = {"symbol": "AAPL", "strategy": "Restless"}
 
@@ -22,7 +23,7 @@ async def test_a_day_with_a_crash_is_recorded_by_the_daemon_and_decided_the_same
         await traded(stage, len((await stage.truth()).orders) + 3)
 
     recording = read(tmp_path / "data" / "recordings" / "aapl.jsonl")
-    replayed = replay(recording)
+    replayed = await asyncio.to_thread(replay, recording)
 
     ends = [life.ended.reason for life in recording.lives if life.ended is not None]
     assert len(ends) == len(recording.lives) >= 2

@@ -74,7 +74,7 @@ class Line:
         self._is_anchored = True  # the connect's place in feed time is known
         self._connect_count = 0
         self._is_fresh_connect = False  # and history was not asked since
-        self._newest_part_at: datetime | None = None  # of the feed's own bars, since the connect
+        self._newest_part_at: datetime | None = None  # of the feed's own bars: the next one must follow
         self._traded_at: deque[datetime] = deque(maxlen=RECENT)  # the feed's bars that must come
         self._whole_to: datetime | None = None  # no hole up to there; history is asked from there
         self._live_from: datetime | None = None  # the first bar that the feed gives whole
@@ -259,6 +259,7 @@ class Line:
         if self._unit is not None:
             unit = self._unit if self._is_assembled else self.timeframe
             since = unit.open_of(since)  # a feed's bar is whole, however late we came
+            self._newest_part_at = since - unit.duration
         self._anchor_at(since)
 
     def _anchor_at(self, since: datetime) -> None:

@@ -408,6 +408,19 @@ def test_a_bar_that_does_not_follow_waits_until_history_has_shown_what_was_lost(
     assert minutes(line.series.last(3)) == [10, 11, 12]
 
 
+def test_a_bar_lost_right_after_a_reconnect_is_missed_too() -> None:
+    line = a_line(seconds=600)
+    answer(line, 600, *range(10))
+    answer(line, 661, *range(11))  # the feed is silent, and history knows the bar
+    assert line.is_settled
+
+    assert line.bar(a_bar(12), 780) == ()
+    filled, _ = answer(line, 780.1, *range(6, 13))
+
+    assert isinstance(filled, CandlesBackfilled)
+    assert minutes(filled.candles) == [11]
+
+
 def test_a_minute_in_which_nothing_traded_delays_the_next_bar_and_costs_no_decision() -> None:
     line = a_line(seconds=600)
     answer(line, 600, *range(10))

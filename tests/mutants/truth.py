@@ -1,0 +1,149 @@
+"""Bugs of truth: fills, the broker's word, and what is done where memory differs from it."""
+
+from actors.app import wiring
+from actors.broker_executions import Executions
+from adapters.brokers.alpaca_account import AlpacaAccount
+from tests.mutants.directed import all_of, busy, every_session, in_pairs
+from tests.mutants.planting import Bug, Edit
+from trader.positions.position import BrokerView
+from trader.session import doubting, loading, moving, reporting, truth
+
+BUGS = (
+    Bug(
+        "no_fill_dedupe",
+        "a fill counts as often as it is told",
+        (
+            Edit(
+                reporting.filled,
+                "if fill.execution_id in state.executions or same in state.executions:",
+                "if False:",
+            ),
+        ),
+    ),
+    Bug(
+        "duplicate_fill_stales_snapshots",
+        "a fill that is read again makes the snapshot under way look too old",
+        (
+            Edit(
+                reporting.filled,
+                "if fill.execution_id in state.executions or same in state.executions:",
+                "state.newest_fill_s = now_s\n"
+                "if fill.execution_id in state.executions or same in state.executions:",
+            ),
+        ),
+    ),
+    Bug(
+        "no_reconcile",
+        "the position is asked for after fills, and never else",
+        (
+            Edit(
+                truth._reconciled,
+                "state.position_due_s = now_s + state.rules.position_period_s",
+                "state.position_due_s = now_s + 3600.0",
+            ),
+        ),
+        faults=("margin_desk", "manual_trade", "event_lost"),
+    ),
+    Bug(
+        "no_recovery_query",
+        "an order in doubt after a restart is asked for by nobody",
+        (
+            Edit(
+                loading._take,
+                "return (*effects, notice, Find(order.id), *_proof_again(state, working))",
+                "return (*effects, notice)",
+            ),
+            Edit(
+                moving.probe_later,
+                "state.owe(now_s + wait_s)",
+                "del state.probe_due_s[working.order.id]",
+            ),
+        ),
+        faults=("kill", "power_lost", "reply_lost", "request_lost", "late_arrival"),
+        bend=all_of(every_session("restless", qty=10), busy(20)),
+    ),
+    Bug(
+        "incremental_adjustment",
+        "a difference to the broker is added where the broker's word should be taken",
+        (
+            Edit(
+                truth._adjust,
+                "before = state.position.qty",
+                "before = state.position.qty\n"
+                "row = before if event.database_qty is None else event.database_qty\n"
+                "moved = Quantity(before + event.qty - row)\n"
+                "verdict = Adjust(moved, verdict.to_avg_px, verdict.cause, verdict.detail)",
+            ),
+        ),
+        faults=("margin_desk", "manual_trade", "kill", "db_restored_older", "event_lost"),
+        bend=busy(10),
+    ),
+    Bug(
+        "empty_list_is_flat",
+        "a listing of positions that is empty by an outage is believed",
+        (
+            Edit(
+                AlpacaAccount.positions,
+                'if not positions and not holds_nothing(await self._http.ask("/v2/account")):',
+                "if False:",
+            ),
+        ),
+        faults=("empty_list",),
+        bend=busy(20),
+    ),
+    Bug(
+        "old_snapshot_taken",
+        "a snapshot that was asked for before our newest fill is believed",
+        (
+            Edit(
+                BrokerView.take_snapshot,
+                "if newest_fill_seen_s is not None and report.asked_s <= newest_fill_seen_s:",
+                "if False:",
+            ),
+        ),
+        faults=("late_reply", "event_late", "event_twice"),
+        bend=busy(20),
+    ),
+    Bug(
+        "cursor_passes_untold_fills",
+        "the cursor of executions passes a fill whose session has not come yet",
+        (
+            Edit(
+                Executions.answered,
+                "if not untold and not self._is_rewound:",
+                "if not self._is_rewound:",
+            ),
+        ),
+        faults=("kill", "rules_fail", "suspend", "power_lost"),
+        bend=all_of(
+            every_session("patient", qty=10), in_pairs("rules_fail", "kill", apart_s=0.0, count=8)
+        ),
+    ),
+    Bug(
+        "account_forgets_its_sessions",
+        "the book of an account dies with its account manager",
+        (Edit(wiring.tree_of, "books[account_id],", "AccountBook(house.host.elapsed, ()),"),),
+        faults=("crash_account",),
+    ),
+    Bug(
+        "stop_kept_over_zero",
+        "the stop of a position that is over guards the next one",
+        (Edit(reporting.filled, "if state.position.qty * before.qty <= 0:", "if False:"),),
+        faults=("event_late",),
+        bend=busy(4),
+    ),
+    Bug(
+        "rest_of_a_doubt_forgotten",
+        "an order in doubt is asked for once, and not again",
+        (
+            Edit(
+                moving.probe_later,
+                "state.owe(now_s + wait_s)",
+                "del state.probe_due_s[working.order.id]",
+            ),
+            Edit(doubting.absent, "working.absences += 1", "return NOTHING"),
+        ),
+        faults=("request_lost", "late_arrival", "not_yet_visible"),
+        bend=busy(20),
+    ),
+)
