@@ -72,7 +72,7 @@ class LastGate:
             return
         book.executions.add(fill.execution_id)
         book.newest_fill_s = self._elapsed()
-        book.broker.fold_fill(fill.side, fill.qty)
+        book.broker.fold_fill(fill.side, fill.qty, book.newest_fill_s)
         left = book.exits.get(ClientOrderId(fill.client_order_id))
         if left is not None:
             left.applied = Quantity(left.applied + fill.qty)

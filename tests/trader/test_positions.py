@@ -15,6 +15,7 @@ from trader.orders.working import WorkingOrder
 from trader.positions.position import FLAT, BrokerView, Position, reducible
 
 ONE = Decimal(1)
+LONG_AGO_S = -100.0
 FILLS = st.tuples(
     st.sampled_from(Side),
     st.integers(1, 500).map(Decimal),
@@ -117,7 +118,7 @@ def test_one_fill_or_two_halves_come_to_the_same(
 
 def test_before_the_broker_has_spoken_nothing_can_be_reduced() -> None:
     view = BrokerView()
-    view.fold_fill(Side.BUY, qty(10))
+    view.fold_fill(Side.BUY, qty(10), LONG_AGO_S)
 
     assert view.broker_qty == 0
 
@@ -156,7 +157,7 @@ def test_what_is_left_of_the_snapshot_after_a_fill_counts(
     view = BrokerView()
     view.take_snapshot(a_snapshot(snapshot), None)
 
-    view.fold_fill(side, qty(size))
+    view.fold_fill(side, qty(size), LONG_AGO_S)
 
     assert view.broker_qty == expected
 
@@ -165,16 +166,48 @@ def test_a_purchase_told_late_does_not_make_up_for_a_sale() -> None:
     view = BrokerView()
     view.take_snapshot(a_snapshot(27), None)  # the purchase of the last 2 is in it already
 
-    view.fold_fill(Side.BUY, qty(2))
-    view.fold_fill(Side.SELL, qty(27))
+    view.fold_fill(Side.BUY, qty(2), LONG_AGO_S)
+    view.fold_fill(Side.SELL, qty(27), LONG_AGO_S)
 
     assert view.broker_qty == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "asked_s", "expected"),
+    [
+        pytest.param(10, 5.1, 0, id="a snapshot that has not heard of the sale"),
+        pytest.param(10, 14.9, 0, id="nor has this one, seconds later"),
+        pytest.param(10, 15.0, 10, id="one that goes on saying so is believed"),
+        pytest.param(-3, 5.1, 0, id="nobody can say what a sale beyond flat left"),
+    ],
+)
+def test_a_snapshot_that_lags_behind_a_sale_gives_nothing_back(
+    told: int, asked_s: float, expected: int
+) -> None:
+    view = BrokerView()
+    view.take_snapshot(a_snapshot(10, asked_s=1.0), None)
+    view.fold_fill(Side.SELL, qty(10), seen_s=5.0)
+
+    view.take_snapshot(a_snapshot(told, asked_s=asked_s), newest_fill_seen_s=5.0)
+
+    assert view.broker_qty == expected
+
+
+def test_what_was_bought_after_a_sale_can_be_sold_once_the_broker_says_it() -> None:
+    view = BrokerView()
+    view.take_snapshot(a_snapshot(10, asked_s=1.0), None)
+    view.fold_fill(Side.SELL, qty(10), seen_s=5.0)
+    view.fold_fill(Side.BUY, qty(4), seen_s=6.0)
+
+    view.take_snapshot(a_snapshot(4, asked_s=6.1), newest_fill_seen_s=6.0)
+
+    assert view.broker_qty == 4
 
 
 def test_a_new_snapshot_starts_counting_fills_again() -> None:
     view = BrokerView()
     view.take_snapshot(a_snapshot(10, asked_s=1.0), None)
-    view.fold_fill(Side.SELL, qty(4))
+    view.fold_fill(Side.SELL, qty(4), LONG_AGO_S)
 
     view.take_snapshot(a_snapshot(6, asked_s=3.0), newest_fill_seen_s=2.0)
 
@@ -266,7 +299,7 @@ class ExitsNeverOvershoot(RuleBasedStateMachine):
         order = self.orders[number]
         order.applied_qty = Quantity(order.applied_qty + size)
         order.cum_qty = Quantity(max(order.cum_qty, order.applied_qty))
-        self.view.fold_fill(Side.SELL, qty(size))
+        self.view.fold_fill(Side.SELL, qty(size), LONG_AGO_S)
         self.newest_fill_s = self.tick()
 
     @rule(size=st.integers(1, 60))
@@ -278,7 +311,7 @@ class ExitsNeverOvershoot(RuleBasedStateMachine):
     @rule(data=st.data())
     def hear_of_an_entry(self, data: st.DataObject) -> None:
         place = data.draw(st.integers(0, len(self.untold_entries) - 1))
-        self.view.fold_fill(Side.BUY, qty(self.untold_entries.pop(place)))
+        self.view.fold_fill(Side.BUY, qty(self.untold_entries.pop(place)), LONG_AGO_S)
         self.newest_fill_s = self.tick()
 
     @precondition(lambda self: self.orders)

@@ -74,7 +74,9 @@ class Line:
         self._is_anchored = True  # the connect's place in feed time is known
         self._connect_count = 0
         self._is_fresh_connect = False  # and history was not asked since
-        self._newest_part_at: datetime | None = None  # of the feed's own bars: the next one must follow
+        self._newest_part_at: datetime | None = (
+            None  # of the feed's own bars: the next one must follow
+        )
         self._traded_at: deque[datetime] = deque(maxlen=RECENT)  # the feed's bars that must come
         self._whole_to: datetime | None = None  # no hole up to there; history is asked from there
         self._live_from: datetime | None = None  # the first bar that the feed gives whole

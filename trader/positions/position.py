@@ -13,6 +13,9 @@ from trader.orders.order import Side
 from trader.orders.working import WorkingOrder
 from trader.positions.events import PositionReported
 
+LAG_S = 10.0
+"""A venue may show a position so much later than the executions that made it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -80,6 +83,8 @@ class BrokerView:
     snapshot_qty: Quantity | None = None  # None: the broker has not spoken
     asked_s: float | None = None  # host seconds of the snapshot's question
     broker_qty: Quantity = NO_QTY  # signed: what certainly can be reduced
+    reduced_s: float = -LAG_S  # when a fill was seen that reduced
+    most_qty: Quantity = NO_QTY  # signed: what that fill left, and what has been added since
 
     def take_snapshot(self, report: PositionReported, newest_fill_seen_s: float | None) -> bool:
         """Whether the report is taken. One asked for before our newest fill, or before the
@@ -90,17 +95,30 @@ class BrokerView:
             return False
         self.snapshot_qty = self.broker_qty = report.qty
         self.asked_s = report.asked_s
+        if report.asked_s < self.reduced_s + LAG_S:
+            self.broker_qty = _smaller(report.qty, self.most_qty)
         return True
 
-    def fold_fill(self, side: Side, qty: Quantity) -> None:
+    def fold_fill(self, side: Side, qty: Quantity, seen_s: float) -> None:
         """An execution told after the snapshot; whether it lies inside it nobody knows.
 
         So one that adds counts nothing, and one that reduces counts wholly: what is left is there
         in any case. A sum of both would take an addition for new that the snapshot had already.
+        For a while after it a snapshot that has more than fills explain is an old one.
         """
         if side.sign * self.broker_qty < 0:
             left = max(abs(self.broker_qty) - qty, NO_QTY)
             self.broker_qty = Quantity(-side.sign * left) if left else NO_QTY
+            self.most_qty, self.reduced_s = self.broker_qty, seen_s
+        else:
+            self.most_qty = Quantity(self.most_qty + side.sign * qty)
+
+
+def _smaller(one: Quantity, other: Quantity) -> Quantity:
+    """The one nearer to zero; zero where one is long and the other is short."""
+    if one * other <= 0:
+        return NO_QTY
+    return one if abs(one) <= abs(other) else other
 
 
 def reducible(broker_qty: Quantity, working: Iterable[WorkingOrder]) -> Quantity:

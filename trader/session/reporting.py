@@ -52,7 +52,7 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
     state.position = state.position.after(
         fill.side, fill.qty, fill.price, state.multiplier, fill.fee
     )
-    state.broker.fold_fill(fill.side, fill.qty)
+    state.broker.fold_fill(fill.side, fill.qty, now_s)
     state.newest_fill_s = now_s
     if state.mark is None:
         state.mark, state.marked_s = fill.price, now_s

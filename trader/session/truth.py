@@ -15,6 +15,7 @@ from trader.orders.order import OrderType, Status
 from trader.orders.reconcile import judge_open_orders
 from trader.orders.working import WorkingOrder
 from trader.positions.events import PositionReported
+from trader.positions.position import LAG_S
 from trader.positions.reconcile import Adjust, Agree, Wait, judge
 from trader.records import AdjustmentEntry
 from trader.session import reporting
@@ -73,7 +74,9 @@ def position_reported(state: SessionState, event: PositionReported, now_s: float
 
 
 def _is_in_flight(state: SessionState, now_s: float) -> bool:
-    """Whether an order is so fresh that broker and memory may rightly differ for a moment."""
+    """Whether a fill or order is so fresh that broker and memory may rightly differ a moment."""
+    if state.newest_fill_s is not None and now_s < state.newest_fill_s + LAG_S:
+        return True
     return any(
         w.is_open
         and w.order.type is OrderType.MARKET

@@ -57,7 +57,7 @@ def _question(kind: AccountFaultKind) -> Hand:
                 method="GET",
                 path=chance.choice(LISTINGS),
                 for_s=chance.choice((5.0, 40.0, 100.0)),
-                delay_s=chance.choice((1.0, 5.0, 30.0)),
+                delay_s=chance.choice((0.5, 2.0, 8.0)),
             )
         )
 
