@@ -23,6 +23,7 @@ from trader.ports import BarReceived
 
 LATE_S = 30.0  # half a bar: what is decided later is decided on the past
 SLACK_S = 3.0  # lines, and strategies that live in the same host
+SHOWN_S = 1.0  # what a daemon was shown a moment ago may not have reached its strategies
 EXITS_ONLY = "exits_only"
 
 
@@ -78,7 +79,7 @@ class OnlyOnFinishedBars(BarsOfTheVenue):
         super().watch()
         self._asked_on: dict[tuple[str, SessionId, datetime], str] = {}
         self._newest: dict[tuple[str, SessionId], datetime | None] = {}
-        self._shown: dict[tuple[str, InstrumentId, datetime], None] = {}
+        self._shown_s: dict[tuple[str, InstrumentId, datetime], float] = {}
         self._holed: dict[tuple[str, SessionId], list[datetime]] = {}
         history = self.world.history
         history.listen(StrategyOpened, self._opened)
@@ -91,11 +92,13 @@ class OnlyOnFinishedBars(BarsOfTheVenue):
         for event in heard.events:
             if isinstance(event, BarReceived):
                 candle = event.candle
-                self._shown[heard.daemon, candle.instrument, candle.opened_at] = None
+                shown = (heard.daemon, candle.instrument, candle.opened_at)
+                self._shown_s.setdefault(shown, heard.at_s)
 
     def _answered(self, answered: BarsAnswered) -> None:
         for opened_at in answered.opened_ats:
-            self._shown[answered.daemon, answered.instrument, opened_at] = None
+            shown = (answered.daemon, answered.instrument, opened_at)
+            self._shown_s.setdefault(shown, answered.at_s)
 
     def _left(self, left: WriteLeft) -> None:
         entry = entry_of(self.world, left)
@@ -123,7 +126,8 @@ class OnlyOnFinishedBars(BarsOfTheVenue):
         """The bars in between that nobody has shown to the daemon; the others break it."""
         unknown = []
         for hole in self._between(after, candle):
-            if (daemon, candle.instrument, hole) in self._shown:
+            shown_s = self._shown_s.get((daemon, candle.instrument, hole))
+            if shown_s is not None and self.world.loop.time() > shown_s + SHOWN_S:
                 self.broken(f"{what} has a hole: {hole:%H:%M}")
             else:
                 unknown.append(hole)
