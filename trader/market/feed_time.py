@@ -87,10 +87,13 @@ class FeedTime(Generic[T]):
         """What may be used now that `item`, stamped `at`, has come: usually just this one.
 
         Nothing where it is too far ahead to be believed; with the third that agrees, all three.
+        A stamp of now in between refutes them: the venue's time has not moved.
         """
         latest = self.latest(elapsed_s)
         tolerance = self._seconds(_AHEAD_S)
         if latest is None or at <= latest + tolerance:
+            if latest is not None and at >= latest - tolerance:
+                self._held.clear()
             self._advance(at, elapsed_s)
             return (item,)
         self.ahead_count += 1

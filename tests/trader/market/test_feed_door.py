@@ -136,6 +136,17 @@ def test_stamps_from_the_future_that_differ_never_move_feed_time() -> None:
     assert time.now(1.0) == at(1)
 
 
+def test_a_stamp_of_now_refutes_those_from_the_future() -> None:
+    time: Time = FeedTime()
+    time.admit(a_tick(0), at(0), 0.0)
+    for second in (1, 2, 3, 4):
+        assert time.admit(a_tick(3600 + second), at(3600 + second), second) == ()
+        assert len(time.admit(a_tick(second), at(second), second)) == 1
+
+    assert time.now(4) == at(4)
+    assert time.ahead_count == 4
+
+
 def test_a_tick_five_seconds_ahead_is_believed() -> None:
     time: Time = FeedTime()
     time.admit(a_tick(0), at(0), 0.0)
