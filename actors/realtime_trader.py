@@ -139,7 +139,6 @@ class RealtimeTrader(Actor):
         self._state = SessionState(rules)
         self._state.is_exits_only = bool(exits_only) or rules.strategy is None
         self._early: list[SessionEvent] = []
-        self._is_load_stale = False
         self._alarm = Alarm(self, DutyDue())
         self._decisions: list[DecisionEntry] = []
 
@@ -165,9 +164,10 @@ class RealtimeTrader(Actor):
                 self.remind(RETRY_LOAD_S, _LoadAgain())
             case _LoadAgain():
                 self._load()
-            case StoreChanged():
-                self._look_at_rows(message)
-                self._fold(message, self.runtime.host.elapsed())
+            case StoreChanged() if message.lost_count and self._state.fence is not None:
+                raise Rebuild(
+                    f"{message.lost_count} entries were not kept while the store was down"
+                )
             case _:
                 self._fold(message, self.runtime.host.elapsed())  # type: ignore[arg-type]
         return None
@@ -196,27 +196,7 @@ class RealtimeTrader(Actor):
             failed=lambda error: _LoadFailed(repr(error)),
         )
 
-    def _look_at_rows(self, changed: StoreChanged) -> None:
-        """Whether the rows have become others since this body read them. Raises Rebuild.
-
-        One that never heard of the outage which is now over has read them during it; spooled
-        exits have become rows since.
-        """
-        is_loaded = self._state.fence is not None
-        if changed.lost_count:
-            if is_loaded:
-                lost = f"{changed.lost_count} entries were not kept while the store was down"
-                raise Rebuild(lost)
-        elif changed.is_up and self._state.is_store_up:
-            if is_loaded:
-                raise Rebuild("the rows were read while the store was down")
-            self._is_load_stale = True
-
     def _loaded(self, message: _Loaded) -> None:
-        if self._is_load_stale:
-            self._is_load_stale = False
-            self._load()
-            return
         rules = self._rules
         self._to.broker.tell(
             AttachSession(

@@ -23,7 +23,7 @@ from actors.realtime_trader import (
 from actors.runtime import Actor, Address, Child, Runtime, SimulationHost, SupervisorSpec
 from actors.strategy_host import OpenStrategy
 from adapters.simulated.ledger import MemoryLedger
-from adapters.simulated.rows import Adopted, MemoryStore, PositionRow
+from adapters.simulated.rows import MemoryStore, PositionRow
 from tests.actors.account_stage import a_fill
 from tests.trader.order_parts import AAPL, ACCOUNT, SESSION, a_snapshot, an_order, px, qty
 from tests.trader.session.session_world import RULES
@@ -32,9 +32,8 @@ from trader.ids import AccountId, InstrumentId, SessionId
 from trader.instants import Timeframe
 from trader.market.events import PriceMoved, SeriesOpened
 from trader.orders.events import OrderFilled, OrderRecorded
-from trader.orders.order import Purpose
 from trader.proofs import Recorded
-from trader.records import Fence, SessionRows
+from trader.records import SessionRows
 from trader.session.events import (
     CloseRequested,
     StoreChanged,
@@ -48,19 +47,16 @@ NEIGHBOURS = ("broker", "journal", "portfolio", "feed", "strategies", "listener"
 
 
 class Ledger(MemoryLedger):
-    """The rows, which can be away, or slow to answer."""
+    """The rows, which can be away."""
 
     is_down = False
-    reply_s = 0.0
 
     async def begin_session(
         self, session_id: SessionId, account_id: AccountId, instrument: InstrumentId, epoch: int
     ) -> SessionRows:
         if self.is_down:
             raise StoreUnavailable("connection refused")
-        rows = await super().begin_session(session_id, account_id, instrument, epoch)
-        await asyncio.sleep(self.reply_s)
-        return rows
+        return await super().begin_session(session_id, account_id, instrument, epoch)
 
 
 class Neighbour(Actor):
@@ -239,51 +235,6 @@ def test_losses_of_the_journal_rebuild_it_once() -> None:
 
         assert len(stage.bodies) == 2
         assert (await stage.picture()).state.incarnation == 2
-
-    play(scenario)
-
-
-def test_who_was_loaded_in_an_outage_is_rebuilt_when_the_spooled_exits_have_become_rows() -> None:
-    async def scenario(stage: Stage) -> None:
-        stage.trader.tell(StoreChanged(False, "no commit within the bound"))
-        stage.trader.tell(CRASH)
-        await asyncio.sleep(2)  # the database is back, the journal has not replayed its spool yet
-        bodies_count = len(stage.bodies)
-        exit_order = an_order(purpose=Purpose.EXIT)
-        stage.rows.commit(Adopted(exit_order, Fence(ACCOUNT, 1, SESSION, 1)), "us")
-        stage.runtime.publish(journal.TOPIC, StoreChanged(True, ""))
-        await asyncio.sleep(30)
-        state = (await stage.picture()).state
-
-        assert exit_order.id in state.orders
-        assert len(stage.bodies) == bodies_count + 1
-
-    play(scenario)
-
-
-def test_rows_read_before_the_spooled_exits_are_among_them_are_read_again() -> None:
-    async def scenario(stage: Stage) -> None:
-        stage.ledger.is_down, stage.ledger.reply_s = False, 1.0
-        await asyncio.sleep(0.6)  # read, and the answer is on its way
-        exit_order = an_order(purpose=Purpose.EXIT)
-        stage.rows.commit(Adopted(exit_order, Fence(ACCOUNT, 1, SESSION, 1)), "us")
-        stage.runtime.publish(journal.TOPIC, StoreChanged(True, ""))
-        await asyncio.sleep(30)
-
-        assert exit_order.id in (await stage.picture()).state.orders
-        assert len(stage.bodies) == 1
-
-    play(scenario, is_down=True)
-
-
-def test_who_lived_through_an_outage_goes_on_as_it_is() -> None:
-    async def scenario(stage: Stage) -> None:
-        stage.runtime.publish(journal.TOPIC, StoreChanged(False, "no commit within the bound"))
-        await asyncio.sleep(2)
-        stage.runtime.publish(journal.TOPIC, StoreChanged(True, ""))
-        await asyncio.sleep(2)
-
-        assert len(stage.bodies) == 1
 
     play(scenario)
 
