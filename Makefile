@@ -4,7 +4,7 @@
 #   make test PYTHON=python3.12 NO_UV=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench drill
+.PHONY: help demo test check bench drill simulate mutants
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -38,6 +38,12 @@ bench: $(READY)  ## How fast, with the floor measured beside
 
 drill: $(READY)  ## kill -9 while orders flow, fifty times, against the venue's truth
 	@$(BIN)/trader drill kill --times 50 $(ARGS)
+
+simulate: $(READY)  ## 20,000 worlds full of faults, in virtual time: every promise holds
+	@$(BIN)/trader simulate --seeds 20000 $(ARGS)
+
+mutants: $(READY)  ## Bugs planted in the daemon: the simulation must catch each of them
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 ifdef NO_UV
 # pip of the environment may be absent (Debian) or too old for dependency groups: made from outside.

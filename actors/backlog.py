@@ -9,7 +9,10 @@ is durable: a history with a hole in it is worse than a shorter one.
 from dataclasses import dataclass, field
 
 from actors.runtime import Address
-from trader.records import ChangeEntry, Entry, OrderEntry
+from trader.errors import StoreUnavailable
+from trader.ids import AccountId, InstrumentId, SessionId
+from trader.ports import SessionLoader
+from trader.records import ChangeEntry, Entry, OrderEntry, SessionRows
 
 BATCH_MAX = 500  # entries a commit: past it the statement grows faster than the flush is shared
 
@@ -72,3 +75,19 @@ class Backlog:
         waiting = [*self.exits, *self.entries]
         self.exits, self.entries = [], []
         return [a for a in self.batch if isinstance(a, Asked) and a.entry.is_exit] + waiting
+
+
+class LoadedAfterReplay:
+    """Fulfils `SessionLoader`. Exits that lie in the spool are no rows yet, so nobody loads."""
+
+    def __init__(self, backlog: Backlog, loader: SessionLoader) -> None:
+        self._backlog = backlog
+        self._loader = loader
+
+    async def begin_session(
+        self, session_id: SessionId, account_id: AccountId, instrument: InstrumentId, epoch: int
+    ) -> SessionRows:
+        """Once the journal is up. Raises StoreUnavailable."""
+        if self._backlog.down_because:
+            raise StoreUnavailable(f"the spool is not replayed yet: {self._backlog.down_because}")
+        return await self._loader.begin_session(session_id, account_id, instrument, epoch)

@@ -49,8 +49,7 @@ class Outgoing:
     def submit(self, asked: SubmitOrder) -> None:
         """Send an order. `OrderSubmitted` once it is past the gate, then its answer."""
         order = asked.order.item
-        elapsed = self._actor.runtime.host.elapsed
-        sent_s: float | None = None
+        elapsed, sent_s = self._actor.runtime.host.elapsed, 0.0
 
         def gate() -> NotSent | None:
             refusal = self._gate.may_submit(
@@ -67,10 +66,7 @@ class Outgoing:
             return refusal
 
         def answered(answer: Answer) -> OrderAnswer:
-            if isinstance(answer, NotSent) and sent_s is not None:
-                # It was written: the venue itself turned it away at its door (429).
-                answer = Rejected(answer.reason_code, answer.detail)
-            elif isinstance(answer, Accepted | Rejected) and sent_s is not None:
+            if isinstance(answer, Accepted | Rejected):
                 self._acknowledged(elapsed() - sent_s)
             return self._answered(order, asked.attempt, answer)
 

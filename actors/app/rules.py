@@ -77,6 +77,7 @@ def _rules(
         heat=HeatRules(
             stopless_loss_fraction_long=portfolio.stopless_loss_fraction_long,
             stopless_loss_fraction_short=portfolio.stopless_loss_fraction_short,
+            report_s=portfolio.report_age_s_max / 2,
         ),
         entry_deadline_s=settings.risk.entry_deadline_s,
         position_period_s=_spread(settings, account_id, settings.reconcile.position_period_s),

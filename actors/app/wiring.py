@@ -11,7 +11,7 @@ from actors.app.rules import guardian_rules, session_rules
 from actors.app.tree import INLINE, PROCESS, Parts, feed_name, tree
 from actors.app.wired import Wired
 from actors.audience import Audience
-from actors.backlog import Backlog
+from actors.backlog import Backlog, LoadedAfterReplay
 from actors.broker import AccountManager, AccountNeighbours, AccountRules
 from actors.calendar import Calendar
 from actors.command_keeper import CommandKeeper
@@ -66,6 +66,7 @@ def tree_of(
         )
 
     backlog = Backlog()
+    loader = LoadedAfterReplay(backlog, store.ledger)
     books = {
         account_id: AccountBook(
             house.host.elapsed, map(settings.instrument_of, settings.sessions_of(account_id))
@@ -107,7 +108,7 @@ def tree_of(
                 feed=runtime.address(feed_name(account_id)),
                 strategies=runtime.address(kind.get(rules.session_id, INLINE)),
             ),
-            store.ledger,
+            loader,
             lambda: house.leases[account_id].epoch,
             house.latch.current,
             exits_only=why_exits_only,

@@ -5,10 +5,14 @@ import random
 
 import pytest
 
-from actors.backlog import Backlog
+from actors.backlog import Backlog, LoadedAfterReplay
 from actors.journal import JournalView, RecordEntry
+from adapters.simulated.ledger import MemoryLedger
 from tests.actors.journal_stage import CRASH, PENDING_MAX, Stage, play
 from tests.store.store_parts import (
+    AAPL,
+    ACCOUNT,
+    SESSION,
     a_cancel,
     a_change_entry,
     a_cursor,
@@ -17,6 +21,7 @@ from tests.store.store_parts import (
     an_id,
     progress,
 )
+from trader.errors import StoreUnavailable
 from trader.orders.events import ChangeRecorded, OrderRecorded, RecordRefused
 from trader.orders.order import Status
 from trader.proofs import Durability
@@ -212,6 +217,23 @@ def test_what_was_spooled_is_in_the_database_before_anything_newer() -> None:
         assert stage.statuses() == {an_id(1): "ACCEPTED", an_id(2): "INITIALIZED"}
         assert stage.spool.records == []
         assert [each.is_up for each in stage.of(StoreChanged)] == [False, True]
+
+    play(scenario)
+
+
+def test_nobody_loads_rows_among_which_a_spooled_exit_is_still_missing() -> None:
+    async def scenario(stage: Stage) -> None:
+        loader = LoadedAfterReplay(stage.backlog, MemoryLedger(stage.rows))
+        stage.store.is_down = True
+        stage.record(1, is_exit=True)
+        await asyncio.sleep(1)
+        stage.store.is_down = False  # the journal notices a moment later
+        with pytest.raises(StoreUnavailable):
+            await loader.begin_session(SESSION, ACCOUNT, AAPL, 1)
+        await asyncio.sleep(2)
+        rows = await loader.begin_session(SESSION, ACCOUNT, AAPL, 1)
+
+        assert [each.order.id for each in rows.orders] == [an_id(1)]
 
     play(scenario)
 

@@ -29,12 +29,12 @@ class Edit:
     old: str
     new: str
 
-    @property
-    def function(self) -> FunctionType:
-        """Whose code it is."""
-        function = self.where.fget if isinstance(self.where, property) else self.where
-        assert isinstance(function, FunctionType)
-        return function
+
+def function_of(edit: Edit) -> FunctionType:
+    """Whose code it changes."""
+    function = edit.where.fget if isinstance(edit.where, property) else edit.where
+    assert isinstance(function, FunctionType)
+    return function
 
 
 def _changed(function: FunctionType, edits: Sequence[Edit]) -> CodeType:
@@ -88,7 +88,7 @@ class Bug:
         """Within it the daemon has the bug."""
         by_function: dict[FunctionType, list[Edit]] = {}
         for edit in self.edits:
-            by_function.setdefault(edit.function, []).append(edit)
+            by_function.setdefault(function_of(edit), []).append(edit)
         sound = {function: function.__code__ for function in by_function}
         try:
             for function, edits in by_function.items():

@@ -7,7 +7,7 @@ import pytest
 
 from tests.mutants.bugs import BUGS
 from tests.mutants.hunt import in_a_process
-from tests.mutants.planting import Bug, Edit
+from tests.mutants.planting import Bug, Edit, function_of
 
 COUNT_MIN = 28
 SOON_CAUGHT = (  # of each kind of room one, with the seeds that it takes at the most
@@ -26,7 +26,8 @@ def test_there_are_bugs_enough() -> None:
 
 @pytest.mark.parametrize("bug", BUGS.values(), ids=lambda bug: bug.name)
 def test_every_bug_can_be_planted_and_is_taken_away_again(bug: Bug) -> None:
-    sound = {edit.function: edit.function.__code__ for edit in bug.edits}
+    functions = {function_of(edit) for edit in bug.edits}
+    sound = {function: function.__code__ for function in functions}
 
     with bug.planted():
         changed = [function for function, code in sound.items() if function.__code__ != code]

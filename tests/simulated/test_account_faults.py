@@ -99,7 +99,7 @@ async def stage() -> AsyncIterator[Stage]:
         (K.LATE_ARRIVAL, {"delay_s": 60.0}, Unknown, True),
         (K.ERROR_BEFORE, {}, Unknown, False),
         (K.ERROR_AFTER, {"status": 504}, Unknown, True),
-        (K.RATE_LIMITED, {}, NotSent, False),
+        (K.RATE_LIMITED, {}, Rejected, False),
         (K.SENT_TWICE, {}, Unknown, True),
         (K.GARBAGE_REPLY, {}, Unknown, True),
         (K.KEYS_REFUSED, {}, Rejected, False),
@@ -124,7 +124,7 @@ async def test_what_becomes_of_an_order_and_what_we_are_told(
         (K.REPLY_LOST, Unknown),
         (K.ERROR_AFTER, Unknown),
         (K.GARBAGE_REPLY, Unknown),
-        (K.RATE_LIMITED, NotSent),
+        (K.RATE_LIMITED, Rejected),
     ],
 )
 async def test_what_we_are_told_of_a_cancel(
@@ -190,7 +190,7 @@ async def test_a_rate_limit_with_a_pause_holds_entries_back(stage: Stage) -> Non
     await asyncio.sleep(30)
     third = await stage.submit()
 
-    assert (type(first), type(second), type(third)) == (NotSent, NotSent, Accepted)
+    assert (type(first), type(second), type(third)) == (Rejected, NotSent, Accepted)
     arrived = stage.at.history.of(WriteArrived)
     assert [each.status for each in arrived] == [429, 200]
 

@@ -31,13 +31,15 @@ def proven_at(candle: Candle) -> datetime:
 class FeedTime(Generic[T]):
     """The venue's time, and the doorman for what claims to come from its future."""
 
-    __slots__ = ("_held", "_newest", "_newest_s", "ahead_count", "speed")
+    __slots__ = ("_held", "_latest", "_latest_s", "_newest", "_newest_s", "ahead_count", "speed")
 
     def __init__(self, speed: float = 1.0) -> None:
         self.speed = speed  # venue seconds per second
         self.ahead_count = 0  # stamps that were doubted
         self._newest: datetime | None = None
         self._newest_s = 0.0
+        self._latest: datetime | None = None
+        self._latest_s = 0.0
         self._held: deque[tuple[datetime, float, T]] = deque(maxlen=_HELD_COUNT_MAX)
 
     @property
@@ -60,23 +62,38 @@ class FeedTime(Generic[T]):
             return _NEVER_S
         return self._newest_s + (at - self._newest).total_seconds() / self.speed
 
+    def latest(self, elapsed_s: float) -> datetime | None:
+        """The venue's time by the quickest stamp: what comes delayed does not set it back.
+
+        Whether something is late is judged by it: after a silence the newest stamp may be old.
+        """
+        if self._latest is None:
+            return None
+        return self._latest + timedelta(seconds=(elapsed_s - self._latest_s) * self.speed)
+
     def venue_says(self, at: datetime, speed: float, elapsed_s: float) -> None:
         """The venue's own clock: sets the speed, and the time where ours is unknown or ahead."""
-        now = self.now(elapsed_s)
-        if now is not None and speed != self.speed:
+        now, latest = self.now(elapsed_s), self.latest(elapsed_s)
+        if now is not None and latest is not None and speed != self.speed:
             self._set(now, elapsed_s)
+            self._latest, self._latest_s = latest, elapsed_s
         self.speed = speed
         if now is None or now - at > self._seconds(_AHEAD_S):
             self._set(at, elapsed_s)
+        if latest is None or at > latest or latest - at > self._seconds(_AHEAD_S):
+            self._latest, self._latest_s = at, elapsed_s
 
     def admit(self, item: T, at: datetime, elapsed_s: float) -> tuple[T, ...]:
         """What may be used now that `item`, stamped `at`, has come: usually just this one.
 
         Nothing where it is too far ahead to be believed; with the third that agrees, all three.
+        A stamp of now in between refutes them: the venue's time has not moved.
         """
-        now = self.now(elapsed_s)
+        latest = self.latest(elapsed_s)
         tolerance = self._seconds(_AHEAD_S)
-        if now is None or at <= now + tolerance:
+        if latest is None or at <= latest + tolerance:
+            if latest is not None and at >= latest - tolerance:
+                self._held.clear()
             self._advance(at, elapsed_s)
             return (item,)
         self.ahead_count += 1
@@ -110,6 +127,9 @@ class FeedTime(Generic[T]):
     def _advance(self, at: datetime, elapsed_s: float) -> None:
         if self._newest is None or at > self._newest:
             self._set(at, elapsed_s)
+        latest = self.latest(elapsed_s)
+        if latest is None or at > latest:
+            self._latest, self._latest_s = at, elapsed_s
 
     def _set(self, at: datetime, elapsed_s: float) -> None:
         self._newest = at

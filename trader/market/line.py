@@ -353,6 +353,9 @@ class Line:
 
     def _hold(self, candle: Candle) -> None:
         assert self._held is not None
+        is_old = self._live_from is not None and candle.closes_at < self._live_from
+        if is_old and not self._is_assembled:
+            return  # said again after a connect, and perhaps not all of it: history's to give
         del self._held[: -self._keep]
         self._held.append(candle)
         newest_at = self.series.newest_at
@@ -365,7 +368,7 @@ class Line:
         taken = self.series.add_or_replace(candle)
         match taken:
             case New() | Replaced():
-                now = self._time.now(elapsed_s)
+                now = self._time.latest(elapsed_s)
                 late_at = candle.closes_at + self._time.late_after(self.timeframe)
                 return (CandleClosed(candle, previous_at, now is not None and now > late_at),)
             case Duplicate():

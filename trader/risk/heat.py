@@ -27,11 +27,12 @@ class HeatLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeatRules:
-    """How a loss is priced."""
+    """How a loss is priced, and how often it is told."""
 
     stopless_loss_fraction_long: Decimal = Decimal(1)  # of the value; a price can fall to 0
     stopless_loss_fraction_short: Decimal = Decimal(2)  # a price has no top: a convention
     promised_stop_s: float = 10.0  # after a fill the entry's stop may still be on its way
+    report_s: float = 5.0  # how often a session reports though nothing changes
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,3 +23,11 @@ def ask_orders(state: SessionState, now_s: float) -> Effects:
     state.orders_due_s = now_s + 2 * state.rules.query_deadline_s
     state.owe(state.orders_due_s)
     return (AskOrders(),)
+
+
+def next_s(now_s: float, period_s: float) -> float:
+    """When to ask again unasked: all sessions with that period at the same instants.
+
+    An account's sessions have the same period, and so one call answers all of them.
+    """
+    return (now_s // period_s + 1) * period_s

@@ -7,7 +7,6 @@ from trader.session.effects import Effects, ReportHeat
 from trader.session.state import SessionState
 from trader.session.strategy import View, WorkingView
 
-REPORT_S = 5.0  # how often a session reports when nothing changes: silent twice, it is missing
 REPORT_MOVED_S = 1.0  # how soon after its last report an exposed one reports that the price moved
 
 
@@ -29,7 +28,7 @@ def heat_report(state: SessionState, now_s: float) -> Effects:
         )
     state.heat_sequence += 1
     state.heat_reported_s = now_s
-    state.heat_due_s = now_s + REPORT_S
+    state.heat_due_s = now_s + state.rules.heat.report_s
     if is_exposed and state.newest_fill_s is not None:
         unpromised_s = state.newest_fill_s + state.rules.heat.promised_stop_s
         if now_s < unpromised_s:

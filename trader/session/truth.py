@@ -1,7 +1,8 @@
 """Reconciliation: broker, memory and database side by side. The broker wins, loudly.
 
-The trader owns the duty and the verdict: the next run is due a period after the last one ended,
-and liveness is the age of the last success. A failed question settles nothing.
+The trader owns the duty and the verdict: the next run is due within a period of the last one,
+together with the account's other sessions, and liveness is the age of the last success. A failed
+question settles nothing.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from trader.positions.events import PositionReported
 from trader.positions.position import LAG_S
 from trader.positions.reconcile import Adjust, Agree, Wait, judge
 from trader.records import AdjustmentEntry
-from trader.session import reporting
+from trader.session import asking, reporting
 from trader.session.effects import (
     NOTHING,
     AskExecutions,
@@ -122,7 +123,7 @@ def _look_again(state: SessionState, now_s: float) -> Effects:
 def _reconciled(state: SessionState, now_s: float) -> Effects:
     was_counted = state.is_counted
     state.positions_ok_s = now_s
-    state.position_due_s = now_s + state.rules.position_period_s
+    state.position_due_s = asking.next_s(now_s, state.rules.position_period_s)
     state.owe(state.position_due_s)
     if state.is_lease_held:
         state.is_clock_trusted = True
@@ -180,7 +181,7 @@ def orders_reported(state: SessionState, event: OpenOrdersReported, now_s: float
     state.orders_ok_s = now_s
     if not was_counted and state.is_counted:
         effects += heat_report(state, now_s)
-    state.orders_due_s = now_s + state.rules.order_period_s
+    state.orders_due_s = asking.next_s(now_s, state.rules.order_period_s)
     state.owe(state.orders_due_s)
     return effects
 

@@ -131,7 +131,7 @@ class WatchedRuntime(Runtime):
         if self._boundaries.hear is None:
             return super().pipe(awaitable, hand_on, deadline_s)
         who = "" if self.queue.current is None else role(self.queue.current.name)
-        what = getattr(awaitable, "__qualname__", type(awaitable).__name__).replace(".<locals>", "")
+        what = getattr(awaitable, "__name__", type(awaitable).__name__).lstrip("_")
 
         def ended(value: T | None, error: BaseException | None) -> None:
             self._boundaries.cross(f"{who}: {what} ended")

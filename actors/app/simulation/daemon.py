@@ -30,6 +30,7 @@ from actors.runtime import (
 )
 from actors.sessions import SessionQuarantined
 from adapters.simulated.disk import Disk
+from adapters.simulated.history import History as Past
 from adapters.simulated.store import SimulatedStore
 from adapters.strategies.inline import InlineRunner
 from trader.config import Settings
@@ -58,11 +59,35 @@ class SimulatedVenuePorts:
     venue: Venue
 
 
-class NoCounts:
-    """Counts nothing."""
+@dataclass(frozen=True, slots=True)
+class Alarmed:
+    """A daemon said loudly that it found a difference to its broker."""
+
+    at_s: float
+    who: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What the runtime of a daemon said of its actors."""
+
+    at_s: float
+    who: str
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts nothing, and has the findings in the history."""
+
+    history: Past
+    elapsed: Callable[[], float]
+    who: str
 
     def reconcile_broke(self, kind: str) -> None:
-        """Nothing."""
+        """An alarm."""
+        self.history.note(Alarmed(self.elapsed(), self.who, kind))
 
     def order_acknowledged(self, took_s: float) -> None:
         """Nothing."""
@@ -95,8 +120,8 @@ class SimulatedHouse:
     venues: dict[AccountId, SimulatedVenuePorts]
     latch: Latch
     leases: dict[AccountId, Lease]
+    metrics: Counts
     desk: HouseDesk | None = None
-    metrics: NoCounts = field(default_factory=NoCounts)
     ousted_because: asyncio.Future[str] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -249,12 +274,15 @@ class Daemon:
             never_again=NEVER_AGAIN,
             on_lost=broker_out.lost,
         )
+        elapsed = self.host.elapsed
         runtime.listen(functools.partial(_heard, runtime))
+        runtime.listen(lambda notice: world.history.note(Noticed(elapsed(), label, notice)))
         venues = {
             AccountId(name): world.ports(self.host, AccountId(name), label)
             for name in settings.accounts
         }
-        house = SimulatedHouse(settings, self.host, runtime, store, venues, latch, leases)
+        counts = Counts(world.history, elapsed, label)
+        house = SimulatedHouse(settings, self.host, runtime, store, venues, latch, leases, counts)
         runner = world.runner(InlineRunner(load), label)
         try:
             await runtime.start(tree_of(house, CalendarTimers(self.host), runner))

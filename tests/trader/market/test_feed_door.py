@@ -136,6 +136,17 @@ def test_stamps_from_the_future_that_differ_never_move_feed_time() -> None:
     assert time.now(1.0) == at(1)
 
 
+def test_a_stamp_of_now_refutes_those_from_the_future() -> None:
+    time: Time = FeedTime()
+    time.admit(a_tick(0), at(0), 0.0)
+    for second in (1, 2, 3, 4):
+        assert time.admit(a_tick(3600 + second), at(3600 + second), second) == ()
+        assert len(time.admit(a_tick(second), at(second), second)) == 1
+
+    assert time.now(4) == at(4)
+    assert time.ahead_count == 4
+
+
 def test_a_tick_five_seconds_ahead_is_believed() -> None:
     time: Time = FeedTime()
     time.admit(a_tick(0), at(0), 0.0)
@@ -150,6 +161,35 @@ def test_the_venues_clock_gives_the_speed_and_takes_a_false_future_back() -> Non
     time.venue_says(at(3), 60.0, 1.0)
 
     assert time.now(2.0) == at(63)
+
+
+def test_what_comes_delayed_sets_feed_time_but_not_what_is_late_by_it() -> None:
+    time: Time = FeedTime()
+    time.admit(a_tick(0), at(0), 100.0)
+
+    time.admit(a_tick(60), at(60), 220.0)  # a minute old: the feed was silent for two
+
+    assert time.now(221.0) == at(61)
+    assert time.latest(221.0) == at(121)
+
+
+def test_after_a_silence_several_old_stamps_in_a_row_are_no_future() -> None:
+    time: Time = FeedTime()
+    time.admit(a_tick(0), at(0), 100.0)
+
+    admitted = [time.admit(a_tick(at_s), at(at_s), 300.0) for at_s in (60, 120, 180)]
+
+    assert [len(each) for each in admitted] == [1, 1, 1]
+
+
+def test_the_venues_own_clock_says_what_is_late_too() -> None:
+    time: Time = FeedTime()
+    time.admit(a_tick(0), at(0), 100.0)
+    time.venue_says(at(30), 1.0, 101.0)
+    assert time.latest(101.0) == at(30)
+
+    time.venue_says(at(11), 1.0, 102.0)
+    assert time.latest(102.0) == at(11)
 
 
 def test_a_bar_is_late_after_half_of_itself_or_thirty_seconds() -> None:

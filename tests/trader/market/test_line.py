@@ -339,6 +339,20 @@ def test_a_bar_decided_too_late_says_so() -> None:
     assert (in_time.is_late, late.is_late) == (False, True)
 
 
+def test_a_bar_that_comes_after_a_long_silence_is_late_though_it_is_the_newest_one() -> None:
+    line = a_line(seconds=600)
+    answer(line, 600, *range(10))
+    line.bar(a_bar(10), 660)
+    answer(line, 660.1, *range(11))
+    line._time.admit(a_bar(10), at(660), 660.2)
+
+    line._time.admit(a_bar(11), at(720), 800)
+    (closed,) = line.bar(a_bar(11), 800)
+
+    assert isinstance(closed, CandleClosed)
+    assert closed.is_late
+
+
 def test_a_feed_that_repeats_itself_after_a_reconnect_is_not_heard_twice() -> None:
     line = a_line(seconds=600)
     answer(line, 600, *range(10))
@@ -349,6 +363,22 @@ def test_a_feed_that_repeats_itself_after_a_reconnect_is_not_heard_twice() -> No
     events = answer(line, 660.1, *range(5, 11))
 
     assert [event.candle for event in events if isinstance(event, CandleClosed)] == [a_bar(10)]
+
+
+def test_what_a_feed_repeats_after_a_silence_leaves_no_hole() -> None:
+    line = a_line(seconds=600)
+    answer(line, 600, *range(10))
+    line.bar(a_bar(10), 660)
+    answer(line, 660.1, *range(11))
+    line.connected(850)
+
+    line.bar(a_bar(11), 850.1)  # and nothing about 12 and 13
+    answer(line, 850.2, *range(6, 14))
+    line.bar(a_bar(14), 900)
+    answer(line, 900.1, *range(6, 15))
+
+    assert line.is_settled
+    assert minutes(line.series.last(5)) == [10, 11, 12, 13, 14]
 
 
 def test_a_longer_bar_that_began_before_we_came_is_historys_to_give() -> None:

@@ -1,5 +1,6 @@
 """The heart, event by event, in a toy world."""
 
+import math
 from decimal import Decimal
 
 import pytest
@@ -754,3 +755,18 @@ def test_an_unknown_exit_whose_resends_the_gate_refuses_ends_after_the_bound(wor
     world.wait(200)
 
     assert world.state.ended[lost].reason_code == "never_arrived"
+
+
+def test_sessions_of_one_account_ask_together_whatever_each_of_them_has_done(world: World) -> None:
+    idle = World().start()
+    world.wait(7)
+    world.bar(buy(10))  # its fill is looked into at once
+    asked: dict[bool, list[float]] = {True: [], False: []}
+    for each in (world, idle):
+        for second in range(math.ceil(each.now_s), 250):
+            each.done.clear()
+            each.wait(second - each.now_s)
+            if second > 130 and any(isinstance(effect, AskPosition) for effect in each.done):
+                asked[each is idle].append(second)
+
+    assert asked[True] == asked[False] == [150, 180, 210, 240]

@@ -1,0 +1,246 @@
+"""The strategy and its bars: once for each that the venue finished, on a past without a hole."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from datetime import datetime
+
+from actors.app.simulation.invariants.checker import Checker
+from actors.app.simulation.invariants.freshness import entry_of
+from adapters.simulated.history import (
+    BarFinished,
+    BarsAnswered,
+    FeedHeard,
+    StrategyAsked,
+    StrategyOpened,
+    WriteLeft,
+)
+from adapters.simulated.market import candle_of_bar
+from adapters.simulated.venue import VENUE
+from trader.ids import InstrumentId, SessionId, instrument_id
+from trader.instants import Timeframe
+from trader.market.candle import Candle
+from trader.ports import BarReceived
+
+LATE_S = 30.0  # half a bar: what is decided later is decided on the past
+SLACK_S = 3.0  # lines, and strategies that live in the same host
+SHOWN_S = 1.0  # what a daemon was shown a moment ago may not have reached its strategies
+EXITS_ONLY = "exits_only"
+
+
+class BarsOfTheVenue(Checker):
+    """What the venue made of each minute, in all its versions; the others derive from it."""
+
+    def watch(self) -> None:
+        """The past that was there from the start, and what is finished or corrected since."""
+        self._versions: dict[tuple[InstrumentId, datetime], list[Candle]] = {}
+        self._opened_ats: dict[InstrumentId, list[datetime]] = {}
+        self._finished_s: dict[tuple[InstrumentId, datetime], float] = {}
+        for symbol, market in self.world.venue.host.venue.markets.items():
+            instrument = instrument_id(symbol, VENUE)
+            for bar in market.bars:
+                self._add(candle_of_bar(bar, instrument, Timeframe.M1, 0))
+        self.world.history.listen(BarFinished, self._finished)
+
+    def _finished(self, finished: BarFinished) -> None:
+        candle = finished.candle
+        if not candle.revision:
+            self._finished_s[candle.instrument, candle.opened_at] = finished.at_s
+        self._add(candle)
+
+    def _add(self, candle: Candle) -> None:
+        key = (candle.instrument, candle.opened_at)
+        if key not in self._versions:
+            self._opened_ats.setdefault(candle.instrument, []).append(candle.opened_at)
+        self._versions.setdefault(key, []).append(candle)
+
+    def _between(self, after: datetime, candle: Candle) -> list[datetime]:
+        """The bars of that instrument which lie between the two."""
+        opened_ats = self._opened_ats.get(candle.instrument, [])
+        return opened_ats[
+            bisect_right(opened_ats, after) : bisect_left(opened_ats, candle.opened_at)
+        ]
+
+
+class OnlyOnFinishedBars(BarsOfTheVenue):
+    """I5, its safety.
+
+    A bar that neither feed nor history has shown to a daemon is missing in its window; but then no
+    entry may leave.
+    """
+
+    invariant = "I5"
+    promise = (
+        "the strategy runs at most once per finished bar, restarts included, never on a partial, "
+        "replaced, late or future one, and its window has no hole"
+    )
+
+    def watch(self) -> None:
+        """Every warm-up, every question, every entry, and what each daemon was shown."""
+        super().watch()
+        self._asked_on: dict[tuple[str, SessionId, datetime], str] = {}
+        self._newest: dict[tuple[str, SessionId], datetime | None] = {}
+        self._shown_s: dict[tuple[str, InstrumentId, datetime], float] = {}
+        self._holed: dict[tuple[str, SessionId], list[datetime]] = {}
+        history = self.world.history
+        history.listen(StrategyOpened, self._opened)
+        history.listen(StrategyAsked, self._asked)
+        history.listen(FeedHeard, self._heard)
+        history.listen(BarsAnswered, self._answered)
+        history.listen(WriteLeft, self._left)
+
+    def _heard(self, heard: FeedHeard) -> None:
+        for event in heard.events:
+            if isinstance(event, BarReceived):
+                candle = event.candle
+                shown = (heard.daemon, candle.instrument, candle.opened_at)
+                self._shown_s.setdefault(shown, heard.at_s)
+
+    def _answered(self, answered: BarsAnswered) -> None:
+        for opened_at in answered.opened_ats:
+            shown = (answered.daemon, answered.instrument, opened_at)
+            self._shown_s.setdefault(shown, answered.at_s)
+
+    def _left(self, left: WriteLeft) -> None:
+        entry = entry_of(self.world, left)
+        holes = None if entry is None else self._holed.get((left.who, entry.session_id))
+        if entry is not None and holes:
+            minutes = ", ".join(f"{hole:%H:%M}" for hole in holes)
+            self.broken(f"{left.who} sent the entry {entry.id} without knowing {minutes}")
+
+    def _opened(self, opened: StrategyOpened) -> None:
+        before: Candle | None = None
+        unknown: list[datetime] = []
+        for candle in opened.candles:
+            what = f"the window of {opened.session_id} ({opened.daemon}) at {_minute(candle)}"
+            versions = self._versions.get((candle.instrument, candle.opened_at), [])
+            if not any(candle.same_values(version) for version in versions):
+                self.broken(f"{what} holds a bar that the venue never made")
+            elif before is not None:
+                unknown += self._holes(opened.daemon, before.opened_at, candle, what)
+            before = candle
+        whose = (opened.daemon, opened.session_id)
+        self._newest[whose] = None if before is None else before.opened_at
+        self._holed[whose] = unknown
+
+    def _holes(self, daemon: str, after: datetime, candle: Candle, what: str) -> list[datetime]:
+        """The bars in between that nobody has shown to the daemon; the others break it."""
+        unknown = []
+        for hole in self._between(after, candle):
+            shown_s = self._shown_s.get((daemon, candle.instrument, hole))
+            if shown_s is not None and self.world.loop.time() > shown_s + SHOWN_S:
+                self.broken(f"{what} has a hole: {hole:%H:%M}")
+            else:
+                unknown.append(hole)
+        return unknown
+
+    def _asked(self, asked: StrategyAsked) -> None:
+        candle = asked.candle
+        what = f"{asked.session_id} ({asked.daemon}) was asked about {_minute(candle)}"
+        bar = (candle.instrument, candle.opened_at)
+        versions = self._versions.get(bar)
+        if not candle.is_final:
+            self.broken(f"{what}, which was not finished")
+        elif candle.revision:
+            self.broken(f"{what}, which was replaced")
+        elif versions is None:
+            self.broken(f"{what}, which the venue had not made")
+        elif not candle.same_values(versions[0]):
+            self.broken(f"{what}, which was another one when it finished")
+        else:
+            late_s = asked.at_s - self._finished_s.get(bar, 0.0)
+            if late_s > LATE_S + SLACK_S:
+                self.broken(f"{what}, {late_s:.1f} s after it had finished")
+        self._once(asked, what)
+        whose = (asked.daemon, asked.session_id)
+        newest = self._newest.get(whose)
+        if newest is not None:
+            self._holed[whose] += self._holes(asked.daemon, newest, candle, what)
+        self._newest[whose] = candle.opened_at
+
+    def _once(self, asked: StrategyAsked, what: str) -> None:
+        machine = asked.daemon.partition("#")[0]
+        key = (machine, asked.session_id, asked.candle.opened_at)
+        if key in self._asked_on:
+            self.broken(f"{what} again; the first time as {self._asked_on[key]}")
+        self._asked_on[key] = asked.daemon
+
+
+class OnEveryBar(BarsOfTheVenue):
+    """I5, its liveness: from the start where nothing goes wrong, else once all is calm."""
+
+    invariant = "I5"
+    promise = "while nothing is wrong the strategy runs on every finished bar"
+    harmless: tuple[str, ...] = ()  # kinds of faults that are no excuse
+
+    def watch(self) -> None:
+        """Every bar, every warm-up and every question."""
+        super().watch()
+        self._since_s: dict[SessionId, float] = {}  # it was warm then
+        self._asked_on: dict[tuple[SessionId, datetime], None] = {}
+        self._is_strict = self._judges_all()
+        self.world.history.listen(StrategyOpened, self._opened)
+        self.world.history.listen(StrategyAsked, self._asked)
+
+    def after_position_period(self) -> Iterator[str]:
+        """From here on there is no excuse."""
+        if not self._is_strict:
+            now_s = self.world.loop.time()
+            self._since_s = {SessionId(each.name): now_s for each in self.world.plan.sessions}
+        return iter(())
+
+    async def after_order_period(self) -> list[str]:
+        """The bars that nobody was asked about."""
+        return list(self._missed())
+
+    def _judges_all(self) -> bool:
+        return set(self.world.plan.kinds) <= set(self.harmless)
+
+    def _opened(self, opened: StrategyOpened) -> None:
+        if self._is_strict:
+            self._since_s.setdefault(opened.session_id, opened.at_s)
+
+    def _asked(self, asked: StrategyAsked) -> None:
+        self._asked_on[asked.session_id, asked.candle.opened_at] = None
+
+    def _missed(self) -> Iterator[str]:
+        until_s = self.world.loop.time() - LATE_S
+        said = {
+            (each.session_id, each.bar_opened_at): each.reason_code
+            for each in self.world.rows.decisions
+        }
+        traders = {f"trader:{each.name}" for each in self.world.plan.sessions}
+        running = traders.intersection(self.world.names())
+        for plan in self.world.plan.sessions:
+            session_id = SessionId(plan.name)
+            since_s = self._since_s.get(session_id)
+            if since_s is None:
+                yield f"{session_id} was never warm"
+                continue
+            if f"trader:{session_id}" not in running:
+                continue  # quarantined: a guardian stands in for it
+            for (instrument, opened_at), at_s in self._finished_s.items():
+                is_its = instrument == instrument_id(plan.symbol, VENUE)
+                if not is_its or not since_s < at_s < until_s:
+                    continue
+                why = said.get((session_id, opened_at), "no row")
+                if (session_id, opened_at) not in self._asked_on and why != EXITS_ONLY:
+                    yield f"{session_id} was not asked about {opened_at:%H:%M} ({why})"
+
+
+class WallClockIsIgnored(OnEveryBar):
+    """I21."""
+
+    invariant = "I21"
+    promise = "a jump of the wall clock changes nothing about bars: every one is decided on, once"
+    harmless = ("wall_clock_jumps",)
+
+    def _judges_all(self) -> bool:
+        return set(self.world.plan.kinds) == set(self.harmless)
+
+    async def after_order_period(self) -> list[str]:
+        """Only where nothing else went wrong."""
+        return list(self._missed()) if self._is_strict else []
+
+
+def _minute(candle: Candle) -> str:
+    return f"{candle.opened_at:%H:%M}"
