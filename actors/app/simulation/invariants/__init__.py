@@ -1,11 +1,19 @@
 """The promises as checkers; each reads the true history of venue and rows, no daemon's word."""
 
+from actors.app.simulation.invariants.adjustments import BrokerWins
+from actors.app.simulation.invariants.bars import OnEveryBar, OnlyOnFinishedBars, WallClockIsIgnored
 from actors.app.simulation.invariants.budgets import Budgets
 from actors.app.simulation.invariants.checker import Broken, Checker
 from actors.app.simulation.invariants.convergence import Converged, FillsAgree
 from actors.app.simulation.invariants.exits import ExitsNeverBlocked
+from actors.app.simulation.invariants.freshness import (
+    OnlyInAnOpenMarket,
+    OnlyOnAFreshFeed,
+    ReconcileIsAlive,
+)
 from actors.app.simulation.invariants.heat import HeatCovers
 from actors.app.simulation.invariants.liveness import Bounded, NeverHalfDead
+from actors.app.simulation.invariants.money import MoneyIsExact
 from actors.app.simulation.invariants.operator import AcknowledgedIsKept, HaltHolds
 from actors.app.simulation.invariants.orders import (
     DurableFirst,
@@ -13,12 +21,15 @@ from actors.app.simulation.invariants.orders import (
     UnknownIsNotRejected,
 )
 from actors.app.simulation.invariants.ownership import NewestIncarnation, SingleWriter
+from actors.app.simulation.invariants.poison import PoisonIsPutAside
 
 CHECKERS: tuple[type[Checker], ...] = (
     DurableFirst,
     OneOrderPerIntent,
     Converged,
     ExitsNeverBlocked,
+    OnEveryBar,
+    OnlyOnFinishedBars,
     HeatCovers,
     FillsAgree,
     AcknowledgedIsKept,
@@ -27,8 +38,15 @@ CHECKERS: tuple[type[Checker], ...] = (
     HaltHolds,
     SingleWriter,
     NewestIncarnation,
+    OnlyInAnOpenMarket,
+    OnlyOnAFreshFeed,
+    ReconcileIsAlive,
     Bounded,
     NeverHalfDead,
+    PoisonIsPutAside,
+    MoneyIsExact,
+    WallClockIsIgnored,
+    BrokerWins,
 )
 
 __all__ = ["CHECKERS", "Broken", "Checker"]
