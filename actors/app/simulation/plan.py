@@ -47,6 +47,7 @@ class Plan:
     volatility: float  # standard deviation of the return of a quarter of a bar
     latency_s: float  # of the lines, on average one way
     block_ratio: Decimal
+    orders_per_day_max: int  # of each session
     kinds: tuple[str, ...]  # the faults that may strike
     strikes: tuple[Strike, ...]  # in order of time
     trouble_s: float = TROUBLE_S
@@ -80,6 +81,7 @@ def draw(seed: int, faults: Sequence[str], *, strategy: str = "", commands: bool
         volatility=chance.choice((0.0005, 0.001, 0.003)),
         latency_s=chance.choice((0.002, 0.02, 0.2)),
         block_ratio=Decimal(chance.choice(("0.9", "0.9", "0.06", "0.03"))),
+        orders_per_day_max=chance.choice((500, 500, 500, 8)),
         kinds=kinds,
         strikes=tuple(sorted(strikes, key=lambda strike: strike.at_s)),
     )

@@ -25,7 +25,7 @@ def settings_of(plan: Plan) -> Settings:
     """The configuration of that world's daemons; whatever is not said is as shipped."""
     return Settings(
         store=StoreConfig(lease_ttl_s=_lease_ttl_s(plan)),
-        risk=RiskConfig(qty_max=1_000, notional_max=25_000, orders_per_minute_max=10),
+        risk=RiskConfig(orders_per_day_max=plan.orders_per_day_max),
         portfolio=PortfolioConfig(
             warn_ratio=plan.block_ratio / 2,
             block_ratio=plan.block_ratio,

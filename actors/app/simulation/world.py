@@ -19,6 +19,7 @@ from actors.realtime_trader import DescribeSession, SessionPicture, name_of
 from actors.runtime import SimulatedLoop, SimulationHost
 from actors.sessions import guardian_name
 from adapters.sandbox.accounts import Account
+from adapters.sandbox.orders import Fate
 from adapters.sandbox.orders import Order as VenueOrder
 from adapters.sandbox.prices import RandomWalk
 from adapters.simulated.account import SimulatedAccount
@@ -96,6 +97,15 @@ class World:
         for daemon in self.daemons[1:]:
             daemon.shut()
         self.daemon.resume()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """An order that never fires is a fault, too: the venue's people take it out by hand."""
+        for name in self.plan.accounts:
+            for order in self.books(name).all_open():
+                if order.fate is Fate.NEVER_FIRE:
+                    host = self.venue.host
+                    host.settle_soon(host.request_cancel(number_of(AccountId(name)), order.id))
 
     def end(self) -> None:
         """Nothing of it runs any more."""

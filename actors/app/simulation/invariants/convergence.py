@@ -7,7 +7,12 @@ from actors.app.simulation.invariants.checker import Checker
 from trader.ids import SessionId
 from trader.orders.order import Status
 
-UNSETTLED = (Status.UNKNOWN, Status.PENDING_RECORD)
+UNSETTLED = (
+    Status.UNKNOWN,
+    Status.PENDING_RECORD,
+    Status.PENDING_UPDATE,
+    Status.PENDING_CANCEL,
+)
 
 
 class Converged(Checker):

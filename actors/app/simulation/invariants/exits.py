@@ -22,6 +22,7 @@ FAIR = frozenset(
         "not_the_owner",
         "old_incarnation",
         "rate_limited",
+        "replace_refused",
         "unreachable",
     }
 )
@@ -38,6 +39,7 @@ class ExitsNeverBlocked(Checker):
         """Refusals in the rows, fills at the venue."""
         self._held: dict[tuple[str, str], Decimal] = {}
         self._moved_s: dict[tuple[str, str], float] = {}
+        self._stops: dict[tuple[str, str], set[Decimal]] = {}  # that its entries carried
         self.world.history.listen(Committed, self._committed)
         self.world.venue.listen(self._happened)
 
@@ -70,7 +72,11 @@ class ExitsNeverBlocked(Checker):
         if row is None:  # somebody else's
             self._moved_s[key] = now_s
             return
+        if before * after <= 0:
+            self._stops[key] = set()
         if row.order.purpose is Purpose.ENTRY:
+            if row.order.protective_stop is not None:
+                self._stops[key].add(row.order.protective_stop)
             return
         is_less = abs(after) < abs(before) and after * before >= 0
         if not is_less and now_s > self._moved_s.get(key, -ELSEWHERE_S) + ELSEWHERE_S:
@@ -78,3 +84,23 @@ class ExitsNeverBlocked(Checker):
                 f"{trade.client_order_id}, {row.order.purpose}, brought {trade.symbol} from"
                 f" {before} to {after}"
             )
+
+    async def after_order_period(self) -> list[str]:
+        """What protects a position lies on its other side, is no larger, and is its own."""
+        found = []
+        for plan in self.world.plan.sessions:
+            books = self.world.books(plan.account)
+            held = books.position_qty(plan.symbol)
+            key = (books.number, plan.symbol)
+            for order in books.all_open():
+                asked = order.request
+                row = self.world.rows.orders.get(ClientOrderId(asked.client_order_id))
+                if asked.symbol != plan.symbol or row is None:
+                    continue
+                if row.order.purpose is not Purpose.PROTECT:
+                    continue
+                if row.order.side.sign * held >= 0 or order.leaves_qty > abs(held):
+                    found.append(f"{row.order.id} protects {order.leaves_qty}, and {held} are held")
+                elif key not in self._moved_s and asked.stop_price not in self._stops[key]:
+                    found.append(f"{row.order.id} is the stop of a position that is over")
+        return found
