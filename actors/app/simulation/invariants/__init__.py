@@ -1,11 +1,14 @@
 """The promises as checkers; each reads the true history of venue and rows, no daemon's word."""
 
+from actors.app.simulation.invariants.adjustments import BrokerWins
 from actors.app.simulation.invariants.budgets import Budgets
 from actors.app.simulation.invariants.checker import Broken, Checker
 from actors.app.simulation.invariants.convergence import Converged, FillsAgree
 from actors.app.simulation.invariants.exits import ExitsNeverBlocked
 from actors.app.simulation.invariants.heat import HeatCovers
+from actors.app.simulation.invariants.honesty import HonestStatus
 from actors.app.simulation.invariants.liveness import Bounded, NeverHalfDead
+from actors.app.simulation.invariants.money import MoneyIsExact
 from actors.app.simulation.invariants.operator import AcknowledgedIsKept, HaltHolds
 from actors.app.simulation.invariants.orders import (
     DurableFirst,
@@ -13,6 +16,7 @@ from actors.app.simulation.invariants.orders import (
     UnknownIsNotRejected,
 )
 from actors.app.simulation.invariants.ownership import NewestIncarnation, SingleWriter
+from actors.app.simulation.invariants.poison import PoisonIsPutAside
 
 CHECKERS: tuple[type[Checker], ...] = (
     DurableFirst,
@@ -29,6 +33,10 @@ CHECKERS: tuple[type[Checker], ...] = (
     NewestIncarnation,
     Bounded,
     NeverHalfDead,
+    PoisonIsPutAside,
+    MoneyIsExact,
+    BrokerWins,
+    HonestStatus,
 )
 
 __all__ = ["CHECKERS", "Broken", "Checker"]
