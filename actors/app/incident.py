@@ -76,9 +76,10 @@ class Replayed:
         return tuple(next(same) for _, same in itertools.groupby(odd, lambda each: each.life))
 
 
-def replay(recording: Recording) -> Replayed:
+def replay(recording: Recording, *, is_whole: bool = False) -> Replayed:
     """Tell every life of it once more, each from its beginning.
 
+    `is_whole`: that questions and reports come at other moments is a difference too.
     Not for a running loop: it has one of its own. Raises NotARecording for a state of another form.
     """
     answers = [
@@ -87,7 +88,7 @@ def replay(recording: Recording) -> Replayed:
             life.began.at + timedelta(seconds=step.at_s - life.began.at_s),
             step,
             now,
-            difference(step, now),
+            difference(step, now, is_whole=is_whole),
         )
         for number, life in enumerate(recording.lives, 1)
         for step, now in itertools.zip_longest(life.steps, _tell(life))

@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
-from adapters.incidents.effects import did_of
+from adapters.incidents.effects import decisions_of, did_of
 from adapters.incidents.page import Step, Stepped
 
 
@@ -19,15 +19,19 @@ class Difference:
         return f"{self.place}: then {_short(self.then)}, now {_short(self.now)}"
 
 
-def difference(step: Step, now: Stepped | None) -> Difference | None:
-    """Where what is done now parts from what was done then; None: nowhere."""
+def difference(step: Step, now: Stepped | None, *, is_whole: bool) -> Difference | None:
+    """Where what is decided now parts from what was decided then; None: nowhere.
+
+    `is_whole`: the moments of questions and reports count too.
+    """
     if now is None:
         return Difference("the trader", "lived on", "is dead")
     if (step.at_s, step.event) != (now.at_s, now.event):
         return Difference("heard", (step.at_s, step.event), (now.at_s, now.event))
     if now.effects is None or step.raised:
         return _parting("raised", step.raised, now.raised)
-    return _parting("", step.did, did_of(now.effects))
+    both = (step.did, did_of(now.effects))
+    return _parting("", *(both if is_whole else map(decisions_of, both)))
 
 
 def _parting(place: str, then: object, now: object) -> Difference | None:

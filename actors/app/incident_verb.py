@@ -21,7 +21,7 @@ class Wishes:
     session: str = ""  # only this one's
     life: int | None = None  # only this one, from 1
     as_json: bool = False
-    is_whole: bool = False  # also what nearly every event has
+    is_whole: bool = False  # every event and effect, also the moments of questions
     pytest_file: Path | None = None
     is_accepted: bool = False
 
@@ -32,7 +32,10 @@ def replay_incident(place: Path, wishes: Wishes) -> ExitCode:
         sys.stderr.write("--accept writes the whole file: not together with --life\n")
         return ExitCode.USAGE
     try:
-        found = [(file, replay(recording)) for file, recording in _recordings(place, wishes)]
+        found = [
+            (file, replay(recording, is_whole=wishes.is_whole))
+            for file, recording in _recordings(place, wishes)
+        ]
         if not found:
             raise NotARecording(f"{place}: no recording{' of that session' * bool(wishes.session)}")
         if wishes.pytest_file is not None:

@@ -146,7 +146,9 @@ def replay_incident(
     session: Annotated[str, typer.Option(help="Only this session's.")] = "",
     life: Annotated[int | None, typer.Option(min=1, help="Only this life of it.")] = None,
     as_json: AsJson = False,
-    is_whole: Annotated[bool, typer.Option("--all", help="Every event and effect.")] = False,
+    is_whole: Annotated[
+        bool, typer.Option("--all", help="Every event and effect, told and compared.")
+    ] = False,
     pytest_file: Annotated[
         Path | None, typer.Option("--pytest", help="Write a test of it, its data beside it.")
     ] = None,

@@ -21,10 +21,19 @@ from trader.session.effects import Effects
 
 Did = list[dict[str, Any]]
 
+QUESTIONS = frozenset({"AskPosition", "AskOrders", "AskExecutions", "Find", "ReportHeat"})
+"""Owed by a certain second, and done again until they are answered: their moment decides nothing.
+"""
+
 
 def did_of(effects: Effects) -> Did:
     """What was done."""
     return [_table(effect) for effect in effects]
+
+
+def decisions_of(did: Did) -> Did:
+    """What was decided: all but the questions."""
+    return [each for each in did if each["is"] not in QUESTIONS]
 
 
 def _table(value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ written from the decimal's own digits so that no float touches them. Absent valu
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -52,6 +53,11 @@ def instant_text(at: datetime | None) -> str | None:
 def asset_id(symbol: str) -> str:
     """The same symbol always has the same asset id."""
     return str(uuid5(NAMESPACE_URL, f"sandbox:{symbol}"))
+
+
+@cache
+def _account_id(number: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"sandbox-account:{number}"))
 
 
 class AssetIds(dict[str, str]):
@@ -136,7 +142,7 @@ def account_json(account: Account, rules: Rules, marks: Mapping[str, Decimal]) -
     short_value = sum((v for v in values.values() if v < 0), ZERO)
     gross = long_value - short_value
     return {
-        "id": str(uuid5(NAMESPACE_URL, f"sandbox-account:{account.number}")),
+        "id": _account_id(account.number),
         "account_number": account.number,
         "status": "ACTIVE",
         "crypto_status": "INACTIVE",

@@ -73,6 +73,16 @@ class Database:
 
     # What it is like to ask it
 
+    @property
+    def is_away(self) -> bool:
+        """Whether nobody can have an answer now."""
+        now_s = self.rows.elapsed()
+        return any(
+            now_s < until_s and share >= 1
+            for trouble, (until_s, share) in self._troubles.items()
+            if trouble in (Trouble.REFUSED, Trouble.SILENT)
+        )
+
     def left_s(self, trouble: Trouble) -> float:
         """How long a statement that is asked now still suffers it; 0: it does not."""
         if trouble not in self._troubles:

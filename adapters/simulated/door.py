@@ -114,7 +114,7 @@ class Door:
                 return Answer(fault.status, None, PAGE % fault.status)
             case AccountFaultKind.GARBAGE_REPLY:
                 whole = answer.reply().body
-                # A long reply is cut short, another one is a gateway's page.
+                # What there is of a reply is cut short; where there is none, a gateway's page.
                 return Answer(200, None, whole[: len(whole) // 2] or PAGE % 200)
             case AccountFaultKind.EMPTY_LIST:
                 return Answer(200, [])

@@ -204,7 +204,7 @@ class EventHeard:
 
 @dataclass(frozen=True, slots=True)
 class FaultStruck:
-    """A fault of an account met what it waited for."""
+    """A fault met what it waited for."""
 
     at_s: float
     kind: str

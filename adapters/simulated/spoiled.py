@@ -97,6 +97,8 @@ class Spoiler:
         elif ahead_s := self._by_s(FeedFaultKind.FUTURE_BAR, symbol):
             ahead = MINUTE * max(1, round(ahead_s / MINUTE.total_seconds()))
             event = BarReceived(replace(candle, opened_at=candle.opened_at + ahead))
+            yield 0.0, event  # not late too: it would pass for a correction of the bar it names
+            return
         yield self._by_s(FeedFaultKind.LATE_BAR, symbol), event
         if self._strikes(FeedFaultKind.DUPLICATE, symbol):
             yield 0.0, event

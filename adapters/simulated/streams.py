@@ -53,30 +53,19 @@ class OrderStreams:
                 each.stream.cut()
                 self._subscribers.remove(each)
 
-    def cut(self, number: str | None = None, who: str | None = None) -> None:
-        """Close connections; the daemons hear of it and come back."""
-        for each in self._those(number, who):
+    def cut(self) -> None:
+        """Close every connection; the daemons hear of it and come back."""
+        for each in tuple(self._subscribers):
             self._close(each)
-
-    def go_half_open(self, number: str | None = None, who: str | None = None) -> None:
-        """Let connections die unnoticed, until the daemons' heartbeats fail."""
-        for each in self._those(number, who):
-            self._half_open(each)
 
     def happened(self, happenings: list[Happening]) -> None:
         """Push what concerns orders."""
         for each in happenings:
             if type(each) is OrderChanged and self._subscribers:
                 data = trade_update_json(each)["data"]
-                for subscriber in self._those(each.order.account, None):
-                    self._push(subscriber, each, data)
-
-    def _those(self, number: str | None, who: str | None) -> list[Subscriber]:
-        return [
-            each
-            for each in self._subscribers
-            if number in (None, each.number) and who in (None, each.who)
-        ]
+                for subscriber in tuple(self._subscribers):
+                    if subscriber.number == each.order.account:
+                        self._push(subscriber, each, data)
 
     def _push(self, subscriber: Subscriber, change: OrderChanged, data: dict[str, Any]) -> None:
         if not subscriber.stream.is_open:

@@ -31,6 +31,7 @@ from trader.errors import BrokerError, BrokerRefused, BrokerTimeout, BrokerUnrea
 from trader.ports import LastGate, NotSent, Unknown
 
 KEEPALIVE_S = 20.0  # an idle connection is closed after it: the next request opens another
+SWALLOWED_FRACTION = 0.5  # of refused connections our timeout notices, not a refusal
 RESET_FRACTION = 0.5  # of what is lost is noticed by a reset, the rest by our timeout
 
 
@@ -126,7 +127,9 @@ class TradingLine:
     async def _connect(self, request: Request) -> None:
         """Have a connection. Raises BrokerUnreachable."""
         if self._struck(CONNECTING, request) is not None:
-            raise BrokerUnreachable("ClientConnectorError: refused")
+            if self._distance.chance.random() < SWALLOWED_FRACTION:
+                await asyncio.sleep(self._settings.connect_timeout_s)
+            raise BrokerUnreachable("ClientConnectorError: no connection")
         now_s = self._clock.elapsed()
         if now_s >= self._warm_until_s:
             await asyncio.sleep(2 * self._distance.draw_s())

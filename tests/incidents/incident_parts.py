@@ -79,3 +79,9 @@ def rewrite(file: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
     lines = [orjson.loads(line) for line in file.read_bytes().splitlines()]
     change(lines)
     file.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+
+
+def forge_a_quantity(lines: list[dict[str, Any]]) -> None:
+    """As if another quantity had been decided then."""
+    done = next(d for line in lines for d in line.get("did", ()) if d["is"] == "Record")
+    done["order"]["qty"] = "11"

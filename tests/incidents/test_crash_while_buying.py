@@ -12,4 +12,5 @@ def test_the_incident_of_aapl_sma_2026_11_20_is_decided_as_it_was() -> None:
     replayed = replay(read(Path(__file__).with_name("crash_while_buying.jsonl")))
 
     assert replayed.answers
-    assert [str(each) for each in replayed.first_differences] == []
+    differences = [str(each) for each in replayed.first_differences]
+    assert differences == [], "if they are meant: trader replay-incident FILE --accept"

@@ -46,7 +46,7 @@ def until_the_state_is_wanted(recording: Recorder) -> None:
 
 
 def is_same(recording: Recording) -> bool:
-    replayed = replay(recording)
+    replayed = replay(recording, is_whole=True)
     return bool(replayed.answers) and replayed.first_differences == ()
 
 

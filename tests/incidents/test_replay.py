@@ -7,7 +7,14 @@ import pytest
 
 from actors.app.incident import replay
 from adapters.incidents.reading import read
-from tests.incidents.incident_parts import RecordedWorld, a_day, rewrite, trade, write
+from tests.incidents.incident_parts import (
+    RecordedWorld,
+    a_day,
+    forge_a_quantity,
+    rewrite,
+    trade,
+    write,
+)
 from tests.trader.session.session_world import buy
 from trader.session import bars
 from trader.session.events import SessionLoaded
@@ -15,10 +22,23 @@ from trader.session.state import SessionState
 
 
 def test_a_day_is_decided_the_same(tmp_path: Path) -> None:
-    replayed = replay(read(a_day(tmp_path)))
+    replayed = replay(read(a_day(tmp_path)), is_whole=True)
 
     assert len(replayed.answers) > 50
     assert replayed.first_differences == ()
+
+
+def test_a_question_at_another_moment_is_no_other_decision(tmp_path: Path) -> None:
+    file = a_day(tmp_path)
+
+    def forge(lines: list[dict[str, Any]]) -> None:
+        asked = next(x for x in lines if {"is": "AskPosition"} in x.get("did", ()))
+        asked["did"].remove({"is": "AskPosition"})
+
+    rewrite(file, forge)
+
+    assert replay(read(file)).first_differences == ()
+    assert len(replay(read(file), is_whole=True).first_differences) == 1
 
 
 def test_every_life_is_told_from_its_own_load(tmp_path: Path) -> None:
@@ -30,7 +50,7 @@ def test_every_life_is_told_from_its_own_load(tmp_path: Path) -> None:
     world.start()
     trade(world)
 
-    replayed = replay(read(write(tmp_path, world.records)))
+    replayed = replay(read(write(tmp_path, world.records)), is_whole=True)
 
     assert len(replayed.recording.lives) == 2
     assert {each.life for each in replayed.answers} == {1, 2}
@@ -52,7 +72,7 @@ def test_a_life_can_be_told_from_the_middle_wherever_that_is(tmp_path: Path, eve
     trade(world)
     first = next(n for n, each in enumerate(world.records) if getattr(each, "state", None))
 
-    replayed = replay(read(write(tmp_path, world.records[first:])))
+    replayed = replay(read(write(tmp_path, world.records[first:])), is_whole=True)
 
     assert len(replayed.recording.lives) > 5
     assert replayed.first_differences == ()
@@ -60,14 +80,7 @@ def test_a_life_can_be_told_from_the_middle_wherever_that_is(tmp_path: Path, eve
 
 def test_another_decision_is_told_with_both_sides(tmp_path: Path) -> None:
     file = a_day(tmp_path)
-
-    def forge(lines: list[dict[str, Any]]) -> None:
-        record = next(
-            effect for line in lines for effect in line.get("did", ()) if effect["is"] == "Record"
-        )
-        record["order"]["qty"] = "11"
-
-    rewrite(file, forge)
+    rewrite(file, forge_a_quantity)
     (found,) = replay(read(file)).first_differences
 
     assert found.name == "HeatGranted"
@@ -124,7 +137,7 @@ def test_one_that_dies_now_where_it_lived_then_is_told(
 
 def test_what_was_accepted_is_what_is_decided_now(tmp_path: Path) -> None:
     file = a_day(tmp_path)
-    rewrite(file, lambda lines: lines[-1].update(did=[]))
+    rewrite(file, forge_a_quantity)
     assert replay(read(file)).first_differences
 
     accepted = replay(read(file)).accepted

@@ -10,7 +10,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from actors.app.main import app
-from tests.incidents.incident_parts import RecordedWorld, a_day, rewrite, trade, write
+from tests.incidents.incident_parts import (
+    RecordedWorld,
+    a_day,
+    forge_a_quantity,
+    rewrite,
+    trade,
+    write,
+)
 from trader.ids import SessionId
 from trader.session.state import SessionState
 
@@ -28,11 +35,6 @@ def two_lives(folder: Path) -> Path:
     world.state = SessionState(world.rules)
     world.start()
     return write(folder, world.records, SessionId("two"))
-
-
-def forge_a_quantity(lines: list[dict[str, Any]]) -> None:
-    done = next(d for line in lines for d in line.get("did", ()) if d["is"] == "Record")
-    done["order"]["qty"] = "11"
 
 
 def test_the_story_has_each_decision_with_its_reason_and_ends_with_the_verdict(

@@ -46,7 +46,7 @@ def test_all_that_was_recorded_in_a_world_of_faults_is_decided_the_same(
     for _, recorder in recorders:
         recorder.close()
 
-    replays = [replay(read(file)) for file in sorted(tmp_path.rglob("*.jsonl"))]
+    replays = [replay(read(file), is_whole=True) for file in sorted(tmp_path.rglob("*.jsonl"))]
     assert len(replays) >= 3
     assert sum(len(each.answers) for each in replays) > 100
     assert [str(odd) for each in replays for odd in each.first_differences] == []

@@ -23,7 +23,7 @@ async def test_a_day_with_a_crash_is_recorded_by_the_daemon_and_decided_the_same
         await traded(stage, len((await stage.truth()).orders) + 3)
 
     recording = read(tmp_path / "data" / "recordings" / "aapl.jsonl")
-    replayed = await asyncio.to_thread(replay, recording)
+    replayed = await asyncio.to_thread(replay, recording, is_whole=True)
 
     ends = [life.ended.reason for life in recording.lives if life.ended is not None]
     assert len(ends) == len(recording.lives) >= 2

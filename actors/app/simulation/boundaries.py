@@ -51,12 +51,28 @@ class Boundaries:
     """Those of a world's own daemon. Nobody listens: nothing is said."""
 
     def __init__(self, world: "World") -> None:
-        self.hear: Hear | None = None
         self._world = world
+        self._hearers: list[Hear] = []
+        self._is_attached = False
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._hearers)
+
+    def forget_all(self) -> None:
+        """Nobody strikes any more."""
+        self._hearers.clear()
+
+    def forget(self, hear: Hear) -> None:
+        """That one has struck."""
+        self._hearers.remove(hear)
 
     def listen(self, hear: Hear) -> None:
         """Hear of each from now on, and say whether and how to strike there."""
-        if self.hear is None:
+        self._hearers.append(hear)
+        if not self._is_attached:
+            self._is_attached = True
             world = self._world
             for where, line in (
                 ("venue", world.venue.line),
@@ -66,18 +82,19 @@ class Boundaries:
                 line.watch = self._on_line(where)
             world.history.listen(Committed, self._committed)
             world.venue.listen(self._happened)
-        self.hear = hear
 
     def cross(self, name: str, subject: object = None, handler: str = "") -> How | None:
         """Here is one. How the actor is to crash; a process that is killed here raises `Killed`."""
-        if self.hear is None:
+        if not self._hearers:
             return None
         process, daemon = running_process(), self._world.daemon
         if process is not None and process is not daemon.process:
             if process.is_alive:
                 return None  # of another daemon
             raise Killed
-        how = self.hear(Boundary(name, subject, handler))
+        boundary = Boundary(name, subject, handler)
+        hows = [hear(boundary) for hear in tuple(self._hearers)]
+        how = next((each for each in hows if each is not None), None)
         if how is How.KILL:
             self._world.context.copy().run(daemon.kill)
             if process is not None:
@@ -109,7 +126,7 @@ class WatchedRuntime(Runtime):
 
     def send(self, name: str, mail: Mail) -> bool:
         """Carry it, unless somebody strikes."""
-        if self._boundaries.hear is None:
+        if not self._boundaries.is_heard:
             return super().send(name, mail)
         handler = "" if self.queue.current is None else role(self.queue.current.name)
         label = f"{handler or self._hearing} -> {role(name)}: {kind_of(mail.message)}".lstrip()
@@ -128,7 +145,7 @@ class WatchedRuntime(Runtime):
         deadline_s: float | None,
     ) -> None:
         """Wait for it, unless somebody strikes."""
-        if self._boundaries.hear is None:
+        if not self._boundaries.is_heard:
             return super().pipe(awaitable, hand_on, deadline_s)
         who = "" if self.queue.current is None else role(self.queue.current.name)
         what = getattr(awaitable, "__name__", type(awaitable).__name__).lstrip("_")

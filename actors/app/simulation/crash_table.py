@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 _QUESTION = {
     "leaves": "is about to be asked",
@@ -139,3 +140,97 @@ POINTS: Mapping[str, str] = {
     "rows: Cancel from the spool committed": "a spooled cancel is a row now",
     "journal -> journal: Replayed": "the journal is about to be itself again",
 }
+
+BESIDE: Mapping[str, tuple[str, ...]] = {
+    "the house comes up": (
+        "-> *: Up",
+        "account: start *",
+        "account: read *",
+        "account -> account: Loaded",
+        "portfolio: limits *",
+        "portfolio -> portfolio: LimitsLoaded",
+        "portfolio -> account: EquityAsked",
+        "portfolio -> watcher: HeatAsked",
+        "sessions: instruments *",
+        "sessions -> *",
+        "trader: begin_session *",
+        "trader -> trader: Loaded",
+        "trader -> account: AttachSession",
+        "trader -> feed: Subscribe",
+        "trader -> strategies: OpenStrategy",
+        "strategies: open *",
+        "strategies -> trader: StrategyReady",
+        "rows: SessionRow committed",
+        "rows: StoredLimits committed",
+        "rows: balance *",
+        "rows: begin session *",
+        "rows: cursor *",
+        "rows: portfolio limits *",
+        "rows: trading state *",
+        "-> account: Streamed(StreamConnected)",
+        "account -> trader: StreamConnected",
+        "venue: dial *",
+    ),
+    "who owns the account": (
+        "-> account: RenewLease",
+        "account: renew *",
+        "account -> account: LeaseAnswered",
+        "account -> trader: LeaseChanged",
+        "account -> watcher: LeaseChanged",
+        "rows: LeaseRow committed",
+        "rows: claim *",
+        "rows: renew *",
+    ),
+    "prices and hours": (
+        "-> feed: FeedBeat",
+        "-> feed: FeedConnected",
+        "-> feed: Look",
+        "-> feed: SubscribeFeed",
+        "-> feed: TickReceived",
+        "feed: bars *",
+        "feed: open *",
+        "feed -> feed: *",
+        "feed -> trader: FeedFresh",
+        "feed -> trader: FeedStale",
+        "feed -> trader: MarketOpened",
+        "feed -> trader: PriceMoved",
+        "feed -> trader: SeriesOpened",
+        "-> hours: AskClock",
+        "hours: clock *",
+        "hours -> feed: VenueClock",
+        "hours -> hours: Answered",
+        "venue: GET /v2/clock *",
+    ),
+    "the account's money, and the sum of the heat": (
+        "account: balance *",
+        "account -> account: BalanceAnswered",
+        "account -> journal: KeepEntry(BalanceEntry)",
+        "account -> portfolio: EquityReported",
+        "rows: BalanceEntry committed",
+        "venue: GET /v2/account *",
+        "-> portfolio: Older",
+        "portfolio -> sessions: HeatChanged",
+        "portfolio -> trader: HeatChanged",
+        "portfolio -> watcher: HeatChanged",
+    ),
+    "the rows' positions, to be compared": (
+        "account: position_qtys *",
+        "account -> account: PositionRowsRead",
+        "rows: positions *",
+    ),
+    "the operator's commands, and what is told to people": (
+        "-> commands: *",
+        "commands -> commands: *",
+        "commands: wanted *",
+        "rows: commands *",
+        "trader -> commands: Noticed",
+        "trader -> watcher: Noticed",
+        "journal -> account: StoreChanged",
+        "journal -> watcher: StoreChanged",
+    ),
+}
+
+
+def is_beside(name: str) -> bool:
+    """Whether it is known, and not of the order path."""
+    return any(fnmatchcase(name, each) for names in BESIDE.values() for each in names)

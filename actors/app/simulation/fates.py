@@ -1,12 +1,16 @@
 """What became of an order in a world: read from the venue and the rows, never from a daemon."""
 
-from actors.app.simulation.world import World
+from typing import TYPE_CHECKING
+
 from adapters.sandbox.events import OrderChanged
 from adapters.simulated.history import WriteArrived, WriteLeft
 from adapters.simulated.rows import Adopted, Committed
 from trader.ids import ClientOrderId
 from trader.orders.order import Cancel, Order, Replace, request_id
 from trader.records import ProgressEntry
+
+if TYPE_CHECKING:
+    from actors.app.simulation.world import World
 
 NONE = ClientOrderId("")
 _INSIDE = ("item", "entry", "event", "order", "change", "request", "grant", "report", "fill")
@@ -34,7 +38,7 @@ def order_in(subject: object) -> ClientOrderId:
     return NONE
 
 
-def title_of(world: World, order_id: ClientOrderId) -> str:
+def title_of(world: "World", order_id: ClientOrderId) -> str:
     """What it was, in a few words."""
     row, request = world.rows.orders.get(order_id), world.rows.changes.get(order_id)
     if request is not None:
@@ -44,7 +48,7 @@ def title_of(world: World, order_id: ClientOrderId) -> str:
     return "" if row is None else _title(row.order)
 
 
-def fate_of(world: World, order_id: ClientOrderId, struck_s: float) -> str:
+def fate_of(world: "World", order_id: ClientOrderId, struck_s: float) -> str:
     """Its story from there on."""
     if not order_id:
         return "no order yet"
@@ -70,7 +74,7 @@ def fate_of(world: World, order_id: ClientOrderId, struck_s: float) -> str:
     return ", ".join(each for each in words if each) + f": {row.status}{reason}"
 
 
-def _fate_of_cancel(world: World, cancel: Cancel) -> str:
+def _fate_of_cancel(world: "World", cancel: Cancel) -> str:
     sent = [
         each
         for each in world.history.of(WriteLeft)
@@ -80,7 +84,7 @@ def _fate_of_cancel(world: World, cancel: Cancel) -> str:
     return f"recorded, {_times(len(sent))}: {target.status}"
 
 
-def _recorded(world: World, order_id: ClientOrderId, struck_s: float) -> str:
+def _recorded(world: "World", order_id: ClientOrderId, struck_s: float) -> str:
     for each in world.history.of(Committed):
         if order_in(each.what) == order_id:
             how = "adopted from the spool" if isinstance(each.what, Adopted) else "recorded"
@@ -88,7 +92,7 @@ def _recorded(world: World, order_id: ClientOrderId, struck_s: float) -> str:
     return "never recorded"
 
 
-def _sent(world: World, order_id: ClientOrderId, sent_count: int) -> str:
+def _sent(world: "World", order_id: ClientOrderId, sent_count: int) -> str:
     arrived = [
         each
         for each in world.history.of(WriteArrived)

@@ -91,6 +91,7 @@ class World:
         self.venue.clear_faults()
         self.feed_faults.clear_all()
         self.strategy_faults.clear_all()
+        self.boundaries.forget_all()
         self.database.calm()
         for daemon in self.daemons:
             daemon.disk.calm()

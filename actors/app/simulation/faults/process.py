@@ -1,11 +1,18 @@
 """What goes wrong with the daemon itself, its actors and its machine."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from actors.app.simulation.boundaries import Boundary, How
+from actors.app.simulation.crash_table import POINTS
+from actors.app.simulation.fates import order_in
 from actors.app.simulation.faults.kind import Hand, Kind
+from adapters.simulated.history import FaultStruck
 
 if TYPE_CHECKING:
     from actors.app.simulation.world import World
+
+ROLES = ("trader", "trader", "trader", "account", "account", "journal", "portfolio", "feed")
 
 
 def _crash(prefix: str) -> Hand:
@@ -52,8 +59,57 @@ def _jump(world: "World") -> None:
     world.daemon.host.move_wall_clock(world.chance.choice((-3600.0, -3.0, 3.0, 3600.0)))
 
 
+def _crash_mid_handler(world: "World") -> None:
+    """At one of an actor's next sends: what it told before is told, the rest is not."""
+    chance = world.chance
+    role, left = chance.choice(ROLES), chance.randint(1, 20)
+    how = chance.choice((How.CRASH_BEFORE, How.CRASH_AFTER))
+    _at_boundary(world, "crash_mid_handler", how, left, lambda each: each.handler == role)
+
+
+def _kill_at_await(world: "World") -> None:
+    left = world.chance.randint(1, 40)
+    _at_boundary(world, "kill_at_await", How.KILL, left, lambda each: each.name in POINTS)
+
+
+def _at_boundary(
+    world: "World", kind: str, how: How, nth: int, fits: Callable[[Boundary], bool]
+) -> None:
+    """Strike at the nth that fits."""
+    left = nth
+
+    def hear(boundary: Boundary) -> How | None:
+        nonlocal left
+        left -= fits(boundary)
+        if left:
+            return None
+        world.boundaries.forget(hear)
+        world.tell(f"{how} at {boundary.name}")
+        order_id = order_in(boundary.subject)
+        world.history.note(
+            FaultStruck(world.loop.time(), kind, "us", "", "", "", order_id, boundary.name)
+        )
+        return how
+
+    world.boundaries.listen(hear)
+
+
 KINDS = (
     Kind("kill", "G", "SIGKILL at any await", lambda world: world.daemon.kill()),
+    Kind(
+        "kill_at_await",
+        "G",
+        "SIGKILL at a drawn boundary of the order path",
+        _kill_at_await,
+        is_awaited=True,
+    ),
+    Kind(
+        "crash_mid_handler",
+        "B",
+        "an actor dies half-way through a handler",
+        _crash_mid_handler,
+        is_awaited=True,
+    ),
     Kind("power_lost", "G", "killed, and what was not flushed is lost", _power),
     Kind("pause", "G", "SIGSTOP, and CONT after seconds", _pause(1, 6, 15)),
     Kind("suspend", "G", "the machine sleeps for minutes", _pause(60, 300)),

@@ -8,7 +8,9 @@ from actors.app.simulation.names import number_of
 from adapters.sandbox.orders import OrderRequest, OrderType, Side, TimeInForce
 from adapters.simulated.account_faults import (
     ACTIVITIES,
+    BY_CLIENT_ID,
     MONEY,
+    ONLY,
     OPEN_ORDERS,
     POSITIONS,
     AccountFault,
@@ -55,13 +57,27 @@ def _question(kind: AccountFaultKind) -> Hand:
             AccountFault(
                 kind,
                 method="GET",
-                path=chance.choice(LISTINGS),
+                path=chance.choice(ONLY[kind][1]),
                 for_s=chance.choice((5.0, 40.0, 100.0)),
                 delay_s=chance.choice((0.5, 2.0, 8.0)),
             )
         )
 
     return hand
+
+
+def _unanswered(world: "World") -> None:
+    """For a while questions of one kind, or all, are answered late, wrongly or not at all."""
+    chance = world.chance
+    world.venue.strike(
+        AccountFault(
+            chance.choice((K.LATE_REPLY, K.REQUEST_LOST, K.ERROR_BEFORE, K.GARBAGE_REPLY)),
+            method="GET",
+            path=chance.choice((*LISTINGS, BY_CLIENT_ID, None, None)),
+            for_s=chance.choice((20.0, 90.0)),
+            delay_s=chance.choice((1.0, 4.0, 12.0)),
+        )
+    )
 
 
 def _everything(kind: AccountFaultKind, *lasting_s: float) -> Hand:
@@ -208,6 +224,7 @@ KINDS = (
     _kind(K.STALE_SNAPSHOT, "E", "positions as they were", _question(K.STALE_SNAPSHOT)),
     _kind(K.TORN_SNAPSHOT, "E", "executions older than the positions", _question(K.TORN_SNAPSHOT)),
     _kind(K.NOT_YET_VISIBLE, "E", "404 for an order just made", _question(K.NOT_YET_VISIBLE)),
+    Kind("questions_fail", "E", "answered late, wrongly or not at all", _unanswered),
     Kind("margin_desk", "E", "the venue moves shares", _adjusted),
     Kind("manual_trade", "E", "somebody trades by hand", _traded),
     Kind("manual_cancel", "E", "somebody cancels by hand", _canceled),

@@ -12,6 +12,7 @@ from actors.app.simulation.invariants.freshness import (
     ReconcileIsAlive,
 )
 from actors.app.simulation.invariants.heat import HeatCovers
+from actors.app.simulation.invariants.honesty import HonestStatus
 from actors.app.simulation.invariants.liveness import Bounded, NeverHalfDead
 from actors.app.simulation.invariants.money import MoneyIsExact
 from actors.app.simulation.invariants.operator import AcknowledgedIsKept, HaltHolds
@@ -47,6 +48,7 @@ CHECKERS: tuple[type[Checker], ...] = (
     MoneyIsExact,
     WallClockIsIgnored,
     BrokerWins,
+    HonestStatus,
 )
 
 __all__ = ["CHECKERS", "Broken", "Checker"]
