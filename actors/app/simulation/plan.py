@@ -47,11 +47,11 @@ class Plan:
     volatility: float  # standard deviation of the return of a quarter of a bar
     latency_s: float  # of the lines, on average one way
     block_ratio: Decimal
-    orders_per_day_max: int  # of each session
     kinds: tuple[str, ...]  # the faults that may strike
     strikes: tuple[Strike, ...]  # in order of time
     trouble_s: float = TROUBLE_S
     calm_s: float = CALM_S
+    orders_per_day_max: int = 500  # of each session
 
 
 def draw(seed: int, faults: Sequence[str], *, strategy: str = "", commands: bool = True) -> Plan:

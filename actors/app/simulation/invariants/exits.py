@@ -99,8 +99,8 @@ class ExitsNeverBlocked(Checker):
                     continue
                 if row.order.purpose is not Purpose.PROTECT:
                     continue
-                if row.order.side.sign * held >= 0 or order.leaves_qty > abs(held):
-                    found.append(f"{row.order.id} protects {order.leaves_qty}, and {held} are held")
+                if row.order.side.sign * held >= 0 or order.leaves > abs(held):
+                    found.append(f"{row.order.id} protects {order.leaves}, and {held} are held")
                 elif key not in self._moved_s and asked.stop_price not in self._stops[key]:
                     found.append(f"{row.order.id} is the stop of a position that is over")
         return found

@@ -62,7 +62,7 @@ class HeatCovers(Checker):
         loss = Decimal(0)
         for stop in stops:
             if stop.request.stop_price is not None:
-                part = min(stop.request.qty - stop.filled_qty, abs(held) - covered)
+                part = min(stop.leaves, abs(held) - covered)
                 loss += part * abs(mark - stop.request.stop_price)
                 covered += part
         entered_s, promised = self._entered.get(symbol, (-LATELY_S, None))
@@ -72,7 +72,7 @@ class HeatCovers(Checker):
         for each in entries:
             row = self._row(each)
             carried = row.order.protective_stop if row else None
-            loss += (each.request.qty - each.filled_qty) * (
+            loss += each.leaves * (
                 abs(mark - carried) if carried is not None else mark
             )
         return loss
