@@ -1,10 +1,20 @@
 """The promises as checkers; each reads the true history of venue and rows, no daemon's word."""
 
 from actors.app.simulation.invariants.adjustments import BrokerWins
+from actors.app.simulation.invariants.bars import (
+    OnEveryBar,
+    OnlyOnFinishedBars,
+    WallClockIsIgnored,
+)
 from actors.app.simulation.invariants.budgets import Budgets
 from actors.app.simulation.invariants.checker import Broken, Checker
 from actors.app.simulation.invariants.convergence import Converged, FillsAgree
 from actors.app.simulation.invariants.exits import ExitsNeverBlocked
+from actors.app.simulation.invariants.freshness import (
+    OnlyInAnOpenMarket,
+    OnlyOnAFreshFeed,
+    ReconcileIsAlive,
+)
 from actors.app.simulation.invariants.heat import HeatCovers
 from actors.app.simulation.invariants.honesty import HonestStatus
 from actors.app.simulation.invariants.liveness import Bounded, NeverHalfDead
@@ -23,6 +33,8 @@ CHECKERS: tuple[type[Checker], ...] = (
     OneOrderPerIntent,
     Converged,
     ExitsNeverBlocked,
+    OnlyOnFinishedBars,
+    OnEveryBar,
     HeatCovers,
     FillsAgree,
     AcknowledgedIsKept,
@@ -31,10 +43,14 @@ CHECKERS: tuple[type[Checker], ...] = (
     HaltHolds,
     SingleWriter,
     NewestIncarnation,
+    OnlyInAnOpenMarket,
+    OnlyOnAFreshFeed,
+    ReconcileIsAlive,
     Bounded,
     NeverHalfDead,
     PoisonIsPutAside,
     MoneyIsExact,
+    WallClockIsIgnored,
     BrokerWins,
     HonestStatus,
 )
