@@ -9,6 +9,7 @@ from actors.app.simulation.invariants.bars import (
 from actors.app.simulation.invariants.budgets import Budgets
 from actors.app.simulation.invariants.checker import Broken, Checker
 from actors.app.simulation.invariants.convergence import Converged, FillsAgree
+from actors.app.simulation.invariants.deadlines import EntriesLeaveInTime
 from actors.app.simulation.invariants.exits import ExitsNeverBlocked
 from actors.app.simulation.invariants.freshness import (
     OnlyInAnOpenMarket,
@@ -45,6 +46,7 @@ CHECKERS: tuple[type[Checker], ...] = (
     NewestIncarnation,
     OnlyInAnOpenMarket,
     OnlyOnAFreshFeed,
+    EntriesLeaveInTime,
     ReconcileIsAlive,
     Bounded,
     NeverHalfDead,

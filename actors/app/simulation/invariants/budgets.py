@@ -1,6 +1,6 @@
 """Order budgets, counted from what the venue got."""
 
-from collections import deque
+from collections import Counter, deque
 from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
@@ -23,6 +23,7 @@ class Budgets(Checker):
         """Every order that leaves."""
         self._risk = settings_of(self.world.plan).risk
         self._left: dict[SessionId, deque[float]] = {}
+        self._today: Counter[SessionId] = Counter()  # a world is shorter than a day
         self._counted: set[ClientOrderId] = set()
         self.world.history.listen(WriteLeft, self._sent)
 
@@ -44,6 +45,9 @@ class Budgets(Checker):
             left.popleft()
         if len(left) > self._risk.orders_per_minute_max:
             self.broken(f"{order.session_id} sent {len(left)} entries within a minute")
+        self._today[order.session_id] += 1
+        if self._today[order.session_id] > self._risk.orders_per_day_max:
+            self.broken(f"{order.session_id} sent {self._today[order.session_id]} entries today")
 
     def _size(self, order: Order) -> None:
         risk = self._risk
