@@ -12,6 +12,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
+from types import FunctionType, MethodType
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from actors.runtime.simulated_process import PROCESS, Killed, SimulatedProcess
@@ -82,10 +83,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def note(self, what: str) -> None:
         """Put a line into the trace; the times are lines of their own."""
-        noted = self._noted
-        noted.append(what)
-        if len(noted) >= _PORTION_COUNT:
-            self._digest_noted()
+        self._noted.append(what)
         if self.on_trace is not None:
             self.on_trace(f"{self._time!r} {what}")
 
@@ -133,9 +131,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         context: Context | None = None,
     ) -> asyncio.Handle:
         """Call back at this instant, in an order among the others that the seed picks."""
-        handle = _Due(self._time, callback, args, self, context)
-        self._ready.append(handle)
-        return handle
+        due = _Due(callback, args, context)
+        self._ready.append(due)
+        return due
 
     call_soon_threadsafe = call_soon
 
@@ -147,7 +145,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Call back after that much virtual time."""
-        return self.call_at(self._time + max(0.0, delay), callback, *args, context=context)
+        when = self._time + delay if delay > 0 else self._time
+        return self.call_at(when, callback, *args, context=context)
 
     def call_at(
         self,
@@ -157,7 +156,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Call back at that virtual time."""
-        timer = _Due(when, callback, args, self, context)
+        timer = _Due(callback, args, context)
+        timer._when = when
         self._timers_count += 1
         heapq.heappush(self._timers, (when, self._timers_count, timer))
         return timer
@@ -232,9 +232,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
         False: none is left before `until`, and it is not over.
         """
-        ready, standing, failures, chance = (
-            self._ready, self._standing, self._failures, self._chance.random,
-        )  # fmt: skip
+        ready, standing, failures = self._ready, self._standing, self._failures
+        chance, noted = self._chance.random, self._noted
         while not is_over():
             if not ready and not self._move_on(until):
                 return False
@@ -251,7 +250,10 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
                 if process in standing:
                     process.held.append(handle)
                     continue
-            self.note(_label(callback))
+            label = _label(callback)
+            noted.append(label)
+            if self.on_trace is not None:
+                self.on_trace(f"{self._time!r} {label}")
             try:
                 handle._context.run(callback, *handle._args)
             except (SystemExit, KeyboardInterrupt):
@@ -281,6 +283,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def _be_at(self, time: float) -> None:
         self._time = time
         self._noted.append(repr(time))
+        if len(self._noted) >= _PORTION_COUNT:
+            self._digest_noted()
 
 
 class _Due(asyncio.TimerHandle):
@@ -295,24 +299,18 @@ class _Due(asyncio.TimerHandle):
     _callback: Any
     _args: Any
     _context: Context
+    _when: float
 
     def __init__(
         self,
-        when: float,
         callback: Callable[..., object],
         args: tuple[object, ...],
-        loop: SimulatedLoop,
         context: Context | None,
     ) -> None:
-        self._when = when
-        self._loop = loop
         self._callback = callback
         self._args = args
         self._context = copy_context() if context is None else context
         self._cancelled = False
-        self._scheduled = False
-        self._source_traceback = None
-        self._repr = None
 
     def cancel(self) -> None:
         """Do not call back."""
@@ -322,6 +320,9 @@ class _Due(asyncio.TimerHandle):
 
 def _label(callback: Any) -> str:
     """What a callback is, by names only: no address, no hash, no global counter."""
+    kind = type(callback)
+    if kind is FunctionType or kind is MethodType:
+        return callback.__qualname__  # type: ignore[no-any-return]
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, asyncio.Task):
         return owner.get_name()

@@ -52,6 +52,6 @@ class SimulationHost:
 
     def pick(self, ready: Sequence[_Named]) -> int:
         """Pick which of those ready is served next, and note it in the trace."""
-        index = self.loop.pick_index(len(ready))
+        index = self.loop.pick_index(len(ready)) if len(ready) > 1 else 0
         self.loop.note(f"turn of {ready[index].name}")
         return index

@@ -51,7 +51,7 @@ async def impatient(tmp_path: Path) -> AsyncIterator[WireStage]:
 
 
 @KINDS
-@pytest.mark.parametrize("bytes_count", [0, 1, 5, 60, 150])
+@pytest.mark.parametrize("bytes_count", [0, 1, 150])
 async def test_a_write_that_was_cut_on_its_way_is_unknown_and_never_arrived(
     stage: WireStage, kind: str, bytes_count: int
 ) -> None:
@@ -66,7 +66,7 @@ async def test_a_write_that_was_cut_on_its_way_is_unknown_and_never_arrived(
 
 
 @KINDS
-@pytest.mark.parametrize("bytes_count", [0, 1, 12, 40, REPLY_BYTES_MIN])
+@pytest.mark.parametrize("bytes_count", [0, 12, REPLY_BYTES_MIN])
 async def test_a_write_whose_reply_was_cut_is_unknown_and_arrived_once(
     stage: WireStage, kind: str, bytes_count: int
 ) -> None:
@@ -84,12 +84,12 @@ async def test_whichever_byte_was_the_last_an_order_sent_again_is_one_order(
     stage: WireStage,
 ) -> None:
     """Cut at each place in turn: the answer is true, and the venue never has two of one id."""
-    for n in range(60):
+    for n in range(40):
         order = a_limit(f"9{n:03}", "80")
         # The connection is a fresh one whenever the last was cut.
         await stage.account.balance()
         link = stage.http.newest
-        way, bytes_count = (Way.UP, 9 * n) if n % 2 else (Way.DOWN, 13 * n)
+        way, bytes_count = (Way.UP, 14 * n) if n % 2 else (Way.DOWN, 20 * n)
         link.after(way, bytes_count, link.reset)
 
         first = await stage.account.submit(recorded(order), lambda: None)
@@ -253,7 +253,7 @@ async def test_a_host_that_does_not_even_answer_the_knock_was_sent_nothing(
 # ---------------------------------------------------------------------- questions
 
 
-@pytest.mark.parametrize("bytes_count", [0, 1, 30, 200, 330, 360])
+@pytest.mark.parametrize("bytes_count", [0, 30, 330, 360])
 async def test_a_position_list_cut_anywhere_is_asked_again_and_never_flat(
     stage: WireStage, bytes_count: int
 ) -> None:

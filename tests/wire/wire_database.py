@@ -44,7 +44,8 @@ from trader.session.events import StoreChanged
 
 T = TypeVar("T")
 TTL_S = 60.0
-TIMEOUT_S = 0.5  # of a command; the server ends a statement at nine tenths of it
+RESTART_S = 40.0  # a server that crashed, on a busy disk
+TIMEOUT_S = 0.4  # of a command; the server ends a statement at nine tenths of it
 _numbers = itertools.count(1)
 
 
@@ -117,9 +118,9 @@ async def until_written(store: PostgresJournal, entries: list[Entry]) -> tuple[O
             await asyncio.sleep(0.005)
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
     """Look, often, until it holds."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
 
@@ -173,7 +174,7 @@ class Server:
 
     async def answers(self) -> None:
         """Until it takes connections again."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(RESTART_S):
             while True:
                 with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                     await fetch(self.url, "select 1")
@@ -242,9 +243,9 @@ class JournalStage:
         return {each.order_id for each in self.of(RecordRefused)}
 
     async def answered(self, *numbers: int) -> None:
-        """Until each of these orders has its answer."""
+        """Until each of these orders has its answer; what is under way waits for the server."""
         wanted = {an_id(n) for n in numbers}
-        await until(lambda: wanted <= self.recorded.keys() | self.refused)
+        await until(lambda: wanted <= self.recorded.keys() | self.refused, RESTART_S)
 
     async def is_down(self) -> StoreChanged:
         """Until it is said that the store is away."""
@@ -253,7 +254,9 @@ class JournalStage:
 
     async def is_up(self) -> None:
         """Until it is said that it is back."""
-        await until(lambda: bool(self.of(StoreChanged)) and self.of(StoreChanged)[-1].is_up)
+        await until(
+            lambda: bool(self.of(StoreChanged)) and self.of(StoreChanged)[-1].is_up, RESTART_S
+        )
 
     def _listen(self, message: Any) -> None:
         self.heard(message)

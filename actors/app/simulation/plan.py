@@ -51,7 +51,6 @@ class Plan:
     strikes: tuple[Strike, ...]  # in order of time
     trouble_s: float = TROUBLE_S
     calm_s: float = CALM_S
-    orders_per_day_max: int = 500  # of each session
 
 
 def draw(seed: int, faults: Sequence[str], *, strategy: str = "", commands: bool = True) -> Plan:
@@ -81,7 +80,6 @@ def draw(seed: int, faults: Sequence[str], *, strategy: str = "", commands: bool
         volatility=chance.choice((0.0005, 0.001, 0.003)),
         latency_s=chance.choice((0.002, 0.02, 0.2)),
         block_ratio=Decimal(chance.choice(("0.9", "0.9", "0.06", "0.03"))),
-        orders_per_day_max=chance.choice((500, 500, 500, 8)),
         kinds=kinds,
         strikes=tuple(sorted(strikes, key=lambda strike: strike.at_s)),
     )

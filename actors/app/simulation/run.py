@@ -14,6 +14,7 @@ from actors.app.simulation.world import World
 from actors.runtime import SimulatedLoop
 
 POSITIONS_CONVERGE_S = 75.0  # a period with its jitter, its deadline, and a query that just failed
+HEARD_S = 5.0
 MID_BAR_S = 45.0  # between two bars nobody decides
 BROKEN_MAX = 20  # one cause breaks many promises; the first ones tell
 
@@ -125,6 +126,8 @@ async def _calm(world: World, checkers: Sequence[Checker]) -> None:
         for what in checker.after_position_period():
             checker.broken(what)
     await _until(world, _mid_bar(began_s + world.plan.calm_s - 60))
+    world.venue.pause()  # nothing fills any more, and what has filled is heard of
+    await asyncio.sleep(HEARD_S)
     for checker in checkers:
         for what in await checker.after_order_period():
             checker.broken(what)

@@ -1,10 +1,15 @@
 """The promises as checkers; each reads the true history of venue and rows, no daemon's word."""
 
 from actors.app.simulation.invariants.adjustments import BrokerWins
-from actors.app.simulation.invariants.bars import OnEveryBar, OnlyOnFinishedBars, WallClockIsIgnored
+from actors.app.simulation.invariants.bars import (
+    OnEveryBar,
+    OnlyOnFinishedBars,
+    WallClockIsIgnored,
+)
 from actors.app.simulation.invariants.budgets import Budgets
 from actors.app.simulation.invariants.checker import Broken, Checker
 from actors.app.simulation.invariants.convergence import Converged, FillsAgree
+from actors.app.simulation.invariants.deadlines import EntriesLeaveInTime
 from actors.app.simulation.invariants.exits import ExitsNeverBlocked
 from actors.app.simulation.invariants.freshness import (
     OnlyInAnOpenMarket,
@@ -29,8 +34,8 @@ CHECKERS: tuple[type[Checker], ...] = (
     OneOrderPerIntent,
     Converged,
     ExitsNeverBlocked,
-    OnEveryBar,
     OnlyOnFinishedBars,
+    OnEveryBar,
     HeatCovers,
     FillsAgree,
     AcknowledgedIsKept,
@@ -41,6 +46,7 @@ CHECKERS: tuple[type[Checker], ...] = (
     NewestIncarnation,
     OnlyInAnOpenMarket,
     OnlyOnAFreshFeed,
+    EntriesLeaveInTime,
     ReconcileIsAlive,
     Bounded,
     NeverHalfDead,

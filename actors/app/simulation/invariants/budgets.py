@@ -1,14 +1,13 @@
 """Order budgets, counted from what the venue got."""
 
+from collections import Counter, deque
 from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
 from actors.app.simulation.settings import settings_of
 from adapters.simulated.history import WriteLeft
-from adapters.simulated.rows import Committed
 from trader.ids import ClientOrderId, SessionId, symbol_of
 from trader.orders.order import Order, OrderType, Purpose
-from trader.records import OrderEntry
 
 SLACK = Decimal("1.1")  # the price moves between the gate and the arrival
 SPREAD_S = 1.0
@@ -23,15 +22,10 @@ class Budgets(Checker):
     def watch(self) -> None:
         """Every order that leaves."""
         self._risk = settings_of(self.world.plan).risk
-        self._left: dict[SessionId, list[float]] = {}
+        self._left: dict[SessionId, deque[float]] = {}
+        self._today: Counter[SessionId] = Counter()  # a world is shorter than a day
         self._counted: set[ClientOrderId] = set()
-        self._recorded_s: dict[ClientOrderId, float] = {}
-        self.world.history.listen(Committed, self._committed)
         self.world.history.listen(WriteLeft, self._sent)
-
-    def _committed(self, committed: Committed) -> None:
-        if isinstance(committed.what, OrderEntry):
-            self._recorded_s.setdefault(committed.what.order.item.id, committed.at_s)
 
     def _sent(self, write: WriteLeft) -> None:
         order_id = ClientOrderId(write.client_order_id)
@@ -41,20 +35,19 @@ class Budgets(Checker):
         if order_id in self._counted:  # the same row again
             return
         self._counted.add(order_id)
-        waited_s = write.at_s - self._recorded_s.get(order_id, write.at_s)
-        if waited_s > self._risk.entry_deadline_s + SPREAD_S:
-            self.broken(f"{order_id} left {waited_s:.1f} s after it was recorded")
         self._rate(row.order, write.at_s)
         self._size(row.order)
 
     def _rate(self, order: Order, at_s: float) -> None:
-        left = self._left.setdefault(order.session_id, [])
+        left = self._left.setdefault(order.session_id, deque())
         left.append(at_s)
-        lately = sum(each > at_s - 60 + SPREAD_S for each in left)
-        if lately > self._risk.orders_per_minute_max:
-            self.broken(f"{order.session_id} sent {lately} entries within a minute")
-        if len(left) > self._risk.orders_per_day_max:
-            self.broken(f"{order.session_id} sent {len(left)} entries in a day")
+        while left[0] < at_s - 60 + SPREAD_S:
+            left.popleft()
+        if len(left) > self._risk.orders_per_minute_max:
+            self.broken(f"{order.session_id} sent {len(left)} entries within a minute")
+        self._today[order.session_id] += 1
+        if self._today[order.session_id] > self._risk.orders_per_day_max:
+            self.broken(f"{order.session_id} sent {self._today[order.session_id]} entries today")
 
     def _size(self, order: Order) -> None:
         risk = self._risk
