@@ -34,6 +34,7 @@ from trader.session.report import heat_report, refresh_view
 from trader.session.state import SessionState
 
 FRESH_S = 10.0  # a market order that takes longer to fill explains no difference
+POSITIONS_LAG_S = 10.0  # how far a venue's positions may be behind its executions
 RECHECK_S = 1.0  # a difference must be seen again, with nothing under way, before it is acted on
 ROW_ON_ITS_WAY_S = 2.0  # progress is gathered and written a moment after it happened
 
@@ -45,6 +46,9 @@ def position_reported(state: SessionState, event: PositionReported, now_s: float
     state.noticed.discard("query:positions")
     if event.mark is not None and state.mark is None:
         state.mark, state.marked_s = event.mark, now_s
+    may_lag = _may_lag(state, event)
+    if may_lag and abs(event.qty) > abs(state.position.qty):
+        return _look_again(state, now_s)  # what is believed to be there, an exit takes
     if not state.broker.take_snapshot(event, state.newest_fill_s):
         return _look_again(state, now_s)  # asked for before our newest fill: it settles nothing
     missing = sum((w.cum_qty - w.applied_qty for w in state.orders.values()), Decimal(0))
@@ -62,6 +66,8 @@ def position_reported(state: SessionState, event: PositionReported, now_s: float
             return (*_assume_filled(told), *_reconciled(state, now_s))
         case Wait():
             return _look_into(state, now_s)
+        case Adjust() if may_lag:
+            return _look_into(state, now_s)
         case Adjust():
             seen = f"{event.qty}|{state.position.qty}|{event.database_qty}"
             if state.differing != seen:
@@ -71,6 +77,15 @@ def position_reported(state: SessionState, event: PositionReported, now_s: float
             return _adjust(state, event, verdict, now_s)
         case _:
             assert_never(verdict)
+
+
+def _may_lag(state: SessionState, event: PositionReported) -> bool:
+    """Positions may be read from a copy that has not heard of our newest fill: for a moment what
+    contradicts the fills adjusts nothing, and more than they say is not believed."""
+    filled_s = state.newest_fill_s
+    if filled_s is None or state.broker.snapshot_qty is None:
+        return False
+    return event.qty != state.position.qty and event.asked_s <= filled_s + POSITIONS_LAG_S
 
 
 def _is_in_flight(state: SessionState, now_s: float) -> bool:

@@ -59,7 +59,7 @@ def _question(kind: AccountFaultKind) -> Hand:
                 method="GET",
                 path=chance.choice(ONLY[kind][1]),
                 for_s=chance.choice((5.0, 40.0, 100.0)),
-                delay_s=chance.choice((1.0, 5.0, 30.0)),
+                delay_s=chance.choice((1.0, 3.0, 8.0)),
             )
         )
 
