@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,8 +35,6 @@ from trader.proofs import Durability
 from trader.records import Kept
 
 BATCH_COUNT = 6
-MEMORY = Path("/dev/shm")
-MEMORY_BYTES_MIN = 1 << 30
 BACKENDS = (
     "select array_agg(pid) from pg_stat_activity"
     " where application_name = 'trader' and datname = current_database()"
@@ -46,18 +42,9 @@ BACKENDS = (
 
 
 @pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A cluster with a migrated template, at rest; its server takes twelve connections.
-
-    In memory where there is some: what a killed process wrote is the kernel's, whatever the disk,
-    and after each crash the server flushes its 1,400 files.
-    """
-    is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
-    with tempfile.TemporaryDirectory(dir=MEMORY if is_roomy else None) as name:
-        yield _made(Path(name) / "pg")
-
-
-def _made(folder: Path) -> Path:
+def folder(in_memory: Path) -> Path:
+    """A cluster with a migrated template, at rest; its server takes twelve connections."""
+    folder = in_memory / "pg"
 
     async def make() -> None:
         async with embedded_postgres(folder) as url:

@@ -90,7 +90,8 @@ class VenueOrder:
 @dataclass
 class World:
     """See the module. `lose`: names of effects whose doing is lost on its way, or "request", "ack",
-    "change request", "change ack" for what the wire loses; "resend": the last gate refuses what was sent once."""
+    "change request", "change ack" for what the wire loses; "resend": the last gate refuses what was
+    sent once."""
 
     rules: SessionRules = RULES
     now_s: float = 100.0
@@ -108,6 +109,7 @@ class World:
     decide: Callable[[Candle], Decision] = lambda candle: Nothing("quiet")
     heat: HeatLevel = HeatLevel.CALM
     bar_count: int = 0
+    lagging: Decimal | None = None  # what positions show, read from a copy that lags behind
 
     def __post_init__(self) -> None:
         self.state = SessionState(self.rules)
@@ -278,12 +280,13 @@ class World:
                     return [OrderAbsent(effect.order_id, self.now_s)]
                 return [OrderReported(self.report(found), self.now_s)]
             case fx.AskPosition():
+                shown = self.position if self.lagging is None else self.lagging
                 return [
                     PositionReported(
                         ACCOUNT,
                         AAPL.id,
-                        qty(self.position),
-                        px(self.price) if self.position else None,
+                        qty(shown),
+                        px(self.price) if shown else None,
                         px(self.price),
                         self.now_s,
                         START + timedelta(seconds=self.now_s),

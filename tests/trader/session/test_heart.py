@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.trader.order_parts import AAPL, SESSION, qty
+from tests.trader.order_parts import AAPL, ACCOUNT, SESSION, qty
 from tests.trader.session.session_world import (
     ABLE,
     RULES,
@@ -16,6 +16,7 @@ from tests.trader.session.session_world import (
     leave,
     replace,
 )
+from trader.accounts.events import StreamConnected
 from trader.ids import ClientOrderId
 from trader.market.events import FeedStale
 from trader.orders.events import (
@@ -191,6 +192,32 @@ def test_a_fill_that_the_stream_lost_is_fetched_not_adjusted(world: World) -> No
 
     assert world.state.position.qty == 10
     assert world.kept(AdjustmentEntry) == []
+
+
+@pytest.mark.parametrize("shown", [0, 10], ids=["as if flat", "as before the purchase of 5"])
+def test_positions_that_lag_behind_a_fill_move_nothing(world: World, shown: int) -> None:
+    world.bar(buy(10))
+    world.wait(40)
+    world.bar(buy(5))
+
+    world.lagging = Decimal(shown)
+    world.tell(StreamConnected(ACCOUNT))
+    world.wait(8)
+    assert world.state.position.qty == 15
+    world.lagging = None
+    world.wait(40)
+
+    assert world.state.position.qty == 15
+    assert world.kept(AdjustmentEntry) == []
+
+
+def test_a_difference_that_outlives_any_lag_is_adjusted(world: World) -> None:
+    world.bar(buy(10))
+    foreign(world, 7)
+    world.wait(20)
+
+    assert world.state.position.qty == world.position
+    assert len(world.kept(AdjustmentEntry)) == 1
 
 
 def test_a_trade_behind_our_back_is_adjusted_once_and_loudly(world: World) -> None:
