@@ -57,6 +57,30 @@ def kill(
             raise typer.Exit(ExitCode.FAILED)
 
 
+@app.command("crash-points")
+def crash_points(
+    point: Annotated[str, typer.Option(help="Only this one, as it stands in the table.")] = "",
+    day: Annotated[str, typer.Option(help="Only this one: quiet, spool or doubt.")] = "",
+    how: Annotated[
+        str, typer.Option(help="kill: the daemon; crash: the actor, half-way through its handler.")
+    ] = "kill",
+    occurrences: Annotated[
+        int, typer.Option(min=1, help="At how many of its moments each is struck.")
+    ] = 2,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Strike a simulated daemon at every boundary of the order path, and say what became of it.
+
+    Every send, wait, request and commit has a name. At each in turn the daemon is killed and
+    started again; in the end its promises are held against the venue's and the rows' true history.
+    """
+    from actors.app import drill_points
+
+    wishes = drill_points.Wishes(point, day, how, occurrences, jobs)
+    raise typer.Exit(drill_points.strike_points(wishes, as_json=as_json))
+
+
 @contextlib.contextmanager
 def _kept_where_it_fails(folder: Path | None) -> Iterator[Path]:
     """A folder of the drill's own. A temporary one goes when all went well."""

@@ -42,6 +42,8 @@ class OrderStreams:
 
     def open(self, subscriber: Subscriber) -> None:
         """Push to it from now on; an older connection of the same daemon and account is closed."""
+        if not subscriber.stream.is_open:
+            return  # whoever dialled has hung up meanwhile
         self.hang_up(subscriber.who, subscriber.number)
         self._subscribers.append(subscriber)
         subscriber.stream.push(Control.LISTENING)

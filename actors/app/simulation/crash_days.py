@@ -16,11 +16,12 @@ PARTIAL_EXIT_AT_S = 6 * MINUTE_S  # when the bar of scene 5 is over
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day. `arrange`: what is wrong in it, set before it begins."""
+    """One day. `arrange`: what is wrong in it, set before it begins; `kinds`: of what kinds."""
 
     name: str
     says: str
     arrange: Callable[[World], None]
+    kinds: tuple[str, ...] = ()
 
     def plan(self) -> Plan:
         """The same for each run of it."""
@@ -33,7 +34,7 @@ class Day:
             volatility=0.001,
             latency_s=0.02,
             block_ratio=Decimal("0.9"),
-            kinds=(),
+            kinds=("kill_at_await", *self.kinds),
             strikes=(),
             trouble_s=DAY_S,
         )
@@ -64,7 +65,17 @@ DAYS: Mapping[str, Day] = {
     day.name: day
     for day in (
         Day("quiet", "all goes well", _nothing),
-        Day("spool", "the database is down when the position is to be closed", _no_database),
-        Day("doubt", "the entry's reply is lost, and the exit itself", _replies_lost),
+        Day(
+            "spool",
+            "the database is down when the position is to be closed",
+            _no_database,
+            ("db_down",),
+        ),
+        Day(
+            "doubt",
+            "the entry's reply is lost, and the exit itself",
+            _replies_lost,
+            ("reply_lost", "request_lost"),
+        ),
     )
 }

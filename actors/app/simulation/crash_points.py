@@ -5,11 +5,13 @@ that moment, at which the daemon is killed or the actor in whose handler it lies
 service manager or the supervisor starts it again, and in the end the promises are looked at.
 """
 
+import multiprocessing
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
+from actors.app.simulation.batch import hush
 from actors.app.simulation.boundaries import Boundary, How
 from actors.app.simulation.crash_days import DAY_S, DAYS, Day
 from actors.app.simulation.fates import fate_of, order_in, title_of
@@ -46,11 +48,18 @@ class Met:
     """How often a boundary is met in a day, and at which of these times inside a handler."""
 
     count: int
-    in_handler: frozenset[int]
+    in_handler: tuple[int, ...]
 
 
-def discover(day: Day) -> dict[str, Met]:
-    """Every boundary of a day, in the order in which they are first met."""
+Found = Mapping[str, Mapping[str, Met]]  # by day, then by boundary
+
+
+def discover(days: Iterable[str] = DAYS) -> Found:
+    """Every boundary of these days, in the order in which they are first met."""
+    return {day: _discovered(DAYS[day]) for day in days}
+
+
+def _discovered(day: Day) -> dict[str, Met]:
     counts: dict[str, int] = {}
     inside: dict[str, list[int]] = defaultdict(list)
 
@@ -66,24 +75,17 @@ def discover(day: Day) -> dict[str, Met]:
         world.boundaries.listen(hear)
 
     run_plan(day.plan(), watch=watch)
-    return {name: Met(count, frozenset(inside[name])) for name, count in counts.items()}
+    return {name: Met(count, tuple(inside[name])) for name, count in counts.items()}
 
 
 def cases(
-    points: Iterable[str], hows: Sequence[How], occurrences_max: int, days: Iterable[str] = DAYS
+    found: Found, points: Collection[str], hows: Sequence[How], occurrences_max: int
 ) -> Iterator[Case]:
-    """All there is to strike at these points: a few times each, spread over the day."""
-    wanted = tuple(points)
-    for day in days:
-        met = discover(DAYS[day])
-        for point in wanted:
-            if point not in met:
-                continue
-            for how in hows:
-                inside = met[point].in_handler
-                if how is not How.KILL and not inside:
-                    continue
-                times = range(1, met[point].count + 1) if how is How.KILL else sorted(inside)
+    """All there is to strike at these points: a few times a day each, spread over it."""
+    for point in points:
+        for day, met in found.items():
+            for how in hows if point in met else ():
+                times = range(1, met[point].count + 1) if how is How.KILL else met[point].in_handler
                 for nth in _spread(times, occurrences_max):
                     yield Case(day, point, nth, how)
 
@@ -119,7 +121,20 @@ def strike(case: Case) -> Struck:
     )  # fmt: skip
 
 
-def _spread(times: Sequence[Any], count_max: int) -> list[Any]:
+def strike_all(struck_at: Sequence[Case], jobs: int) -> Iterator[Struck]:
+    """All of them, in that order, over so many processes."""
+    if jobs == 1:
+        yield from map(strike, struck_at)
+        return
+    spawning = multiprocessing.get_context("spawn")  # a fork would inherit whatever runs here
+    with ProcessPoolExecutor(jobs, mp_context=spawning, initializer=hush) as pool:
+        try:
+            yield from pool.map(strike, struck_at, chunksize=8)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _spread(times: Sequence[int], count_max: int) -> list[int]:
     """So many of them, the first and the last among them."""
     if len(times) <= count_max:
         return list(times)

@@ -227,6 +227,8 @@ BESIDE: Mapping[str, tuple[str, ...]] = {
         "trader -> watcher: Noticed",
         "journal -> account: StoreChanged",
         "journal -> watcher: StoreChanged",
+        "-> *: Describe*",
+        "rows: probe *",
     ),
 }
 

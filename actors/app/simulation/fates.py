@@ -68,8 +68,9 @@ def fate_of(world: "World", order_id: ClientOrderId, struck_s: float) -> str:
         and isinstance(each.what, ProgressEntry)
         and each.what.order_id == order_id
     ]
-    if learned:
-        words.append(f"then {' '.join(learned)}")
+    if "order_unanswered" in learned:
+        is_found = learned[-1] not in ("order_unanswered", "order_never_arrived")
+        words.append("in doubt, then found" if is_found else "in doubt, never found")
     reason = f" ({row.reason_code})" if row.reason_code else ""
     return ", ".join(each for each in words if each) + f": {row.status}{reason}"
 
