@@ -26,7 +26,7 @@ from adapters.simulated.account import SimulatedAccount
 from adapters.simulated.database import Database
 from adapters.simulated.feed import SimulatedFeed
 from adapters.simulated.feed_faults import FeedFaults
-from adapters.simulated.history import History
+from adapters.simulated.history import History, WriteLeft
 from adapters.simulated.market import SimulatedMarket, note_bars
 from adapters.simulated.rows import Committed, MemoryStore
 from adapters.simulated.runner import RecordedRunner, StrategyFaults
@@ -76,7 +76,9 @@ class World:
         self.daemons = [Daemon(self, "us")]
         self.boundaries = Boundaries(self)
         self._on_status: list[Callable[[Status], None]] = []
+        self._left: set[str] = set()  # ids of orders that are on the wire, or were
         self.history.listen(Committed, self._committed)
+        self.history.listen(WriteLeft, self._sent)
 
     # Its course
 
@@ -217,7 +219,9 @@ class World:
         """Where each order stands that is open or has ended lately."""
         lately = self.clock.now() - timedelta(seconds=recent_s)
         return [
-            row.status
+            Status.SUBMITTED
+            if row.status is Status.INITIALIZED and row.order.id in self._left
+            else row.status
             for row in self.rows.orders.values()
             if not row.status.is_terminal
             or (row.events and (row.events[-1].happened_at or row.recorded_at) > lately)
@@ -236,6 +240,12 @@ class World:
             boots=sum(daemon.boots_count for daemon in self.daemons),
             strikes=len(self.plan.strikes),
         )
+
+    def _sent(self, write: WriteLeft) -> None:
+        if write.method == "POST":
+            self._left.add(write.client_order_id)
+            for hear in self._on_status:
+                hear(Status.SUBMITTED)
 
     def _committed(self, committed: Committed) -> None:
         match committed.what:
