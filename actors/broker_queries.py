@@ -56,7 +56,7 @@ class OrderRowsRead:
     """The broker's answer and the rows of open orders; None: the database did not answer."""
 
     answer: OrdersReported
-    rows: Mapping[ClientOrderId, Status] | None
+    rows: Mapping[SessionId, Mapping[ClientOrderId, Status]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +222,17 @@ class Questions:
         answer = message.answer
         for asker, instrument in self._orders.asked.items():
             reports = tuple(each for each in answer.reports if each.instrument == instrument)
-            asker.tell(OpenOrdersReported(reports, answer.asked_s, message.rows))
+            rows = self._rows_of(instrument, message)
+            asker.tell(OpenOrdersReported(reports, answer.asked_s, rows))
         self._after(self._orders, CallOrders())
+
+    def _rows_of(
+        self, instrument: InstrumentId, read: OrderRowsRead
+    ) -> Mapping[ClientOrderId, Status] | None:
+        owner = self._book.owners.get(instrument)
+        if read.rows is None or owner is None:
+            return None
+        return read.rows.get(owner.session_id, {})
 
     def find(self, asked: FindOrder) -> None:
         """`OrderReported`, `OrderAbsent` or `QueryFailed`."""

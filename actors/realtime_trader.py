@@ -31,9 +31,10 @@ from actors.portfolio_server import TOPIC as HEAT
 from actors.portfolio_server import ReleaseHeat, Reserve, TakeContribution
 from actors.runtime import Actor, Address, Alarm
 from actors.strategy_host import DecideOnBar, OpenStrategy
-from trader.ids import AccountId, InstrumentId, SessionId
+from trader.ids import AccountId, ClientOrderId, InstrumentId, SessionId
 from trader.market.digest import digest
 from trader.money import Quantity
+from trader.orders.events import OpenOrdersReported
 from trader.ports import SessionLoader
 from trader.records import ChangeEntry, DecisionEntry, OrderEntry, SessionRows
 from trader.session import effects as wanted
@@ -168,9 +169,18 @@ class RealtimeTrader(Actor):
                 raise Rebuild(
                     f"{message.lost_count} entries were not kept while the store was down"
                 )
+            case OpenOrdersReported() if self._unknown_rows(message):
+                raise Rebuild(f"rows of {', '.join(self._unknown_rows(message))} came after us")
             case _:
                 self._fold(message, self.runtime.host.elapsed())  # type: ignore[arg-type]
         return None
+
+    def _unknown_rows(self, report: OpenOrdersReported) -> list[ClientOrderId]:
+        """Open rows that this body has not loaded: a predecessor's spool was replayed meanwhile."""
+        if self._state.fence is None:
+            return []
+        rows = report.database or {}
+        return [order_id for order_id in rows if self._state.find(order_id, "") is None]
 
     def _fold(self, event: SessionEvent, now_s: float) -> None:
         if self._state.fence is None:

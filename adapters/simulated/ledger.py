@@ -96,13 +96,15 @@ class MemoryLedger:
             if row.account_id == account_id
         }
 
-    async def open_orders(self, account_id: AccountId) -> Mapping[ClientOrderId, Status]:
-        """The rows of the account's orders that have not ended."""
-        return {
-            order_id: row.status
-            for order_id, row in self._store.orders.items()
-            if row.order.account_id == account_id and not row.status.is_terminal
-        }
+    async def open_orders(
+        self, account_id: AccountId
+    ) -> Mapping[SessionId, Mapping[ClientOrderId, Status]]:
+        """The rows of each session's orders that have not ended."""
+        by_session: dict[SessionId, dict[ClientOrderId, Status]] = {}
+        for order_id, row in self._store.orders.items():
+            if row.order.account_id == account_id and not row.status.is_terminal:
+                by_session.setdefault(row.order.session_id, {})[order_id] = row.status
+        return by_session
 
     async def executions_cursor(self, account_id: AccountId) -> str | None:
         """How far the account's executions were read."""

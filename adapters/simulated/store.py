@@ -149,7 +149,9 @@ class WiredLedger:
             "positions", lambda: self._rows.position_qtys(account_id)
         )
 
-    async def open_orders(self, account_id: AccountId) -> Mapping[ClientOrderId, Status]:
+    async def open_orders(
+        self, account_id: AccountId
+    ) -> Mapping[SessionId, Mapping[ClientOrderId, Status]]:
         """The rows of orders that have not ended."""
         return await self._connections.read(
             "open orders", lambda: self._rows.open_orders(account_id)

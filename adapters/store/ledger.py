@@ -119,14 +119,21 @@ class PostgresLedger:
             )
         return {SessionId(row["session_id"]): Quantity(row["qty"]) for row in rows}
 
-    async def open_orders(self, account_id: AccountId) -> Mapping[ClientOrderId, Status]:
-        """The rows of the account's orders that have not ended."""
+    async def open_orders(
+        self, account_id: AccountId
+    ) -> Mapping[SessionId, Mapping[ClientOrderId, Status]]:
+        """The rows of each session's orders that have not ended."""
         with answered("open orders"):
             rows = await self._pool.fetch(
-                "select id, status from orders where account_id = $1 and status <> all ($2)",
+                "select session_id, id, status from orders"
+                " where account_id = $1 and status <> all ($2)",
                 *(account_id, [str(status) for status in TERMINAL]),
             )
-        return {ClientOrderId(row["id"]): Status(row["status"]) for row in rows}
+        by_session: dict[SessionId, dict[ClientOrderId, Status]] = {}
+        for row in rows:
+            orders = by_session.setdefault(SessionId(row["session_id"]), {})
+            orders[ClientOrderId(row["id"])] = Status(row["status"])
+        return by_session
 
     async def executions_cursor(self, account_id: AccountId) -> str | None:
         """How far the account's executions were read."""

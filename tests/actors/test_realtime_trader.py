@@ -22,6 +22,7 @@ from actors.realtime_trader import (
 )
 from actors.runtime import Actor, Address, Child, Runtime, SimulationHost, SupervisorSpec
 from actors.strategy_host import OpenStrategy
+from adapters.simulated.journal import MemoryJournal
 from adapters.simulated.ledger import MemoryLedger
 from adapters.simulated.rows import MemoryStore, PositionRow
 from tests.actors.account_stage import a_fill
@@ -31,9 +32,10 @@ from trader.errors import StoreUnavailable
 from trader.ids import AccountId, InstrumentId, SessionId
 from trader.instants import Timeframe
 from trader.market.events import PriceMoved, SeriesOpened
-from trader.orders.events import OrderFilled, OrderRecorded
+from trader.orders.events import OpenOrdersReported, OrderFilled, OrderRecorded
+from trader.orders.order import Purpose
 from trader.proofs import Recorded
-from trader.records import SessionRows
+from trader.records import Fence, SessionRows
 from trader.session.events import (
     CloseRequested,
     StoreChanged,
@@ -235,6 +237,21 @@ def test_losses_of_the_journal_rebuild_it_once() -> None:
 
         assert len(stage.bodies) == 2
         assert (await stage.picture()).state.incarnation == 2
+
+    play(scenario)
+
+
+def test_open_rows_that_came_after_its_load_are_loaded_once() -> None:
+    async def scenario(stage: Stage) -> None:
+        spooled = an_order(purpose=Purpose.EXIT)
+        await MemoryJournal(stage.rows).adopt([(spooled, Fence(ACCOUNT, 1, SESSION, 1))])
+        rows = await stage.ledger.open_orders(ACCOUNT)
+        stage.trader.tell(OpenOrdersReported((), stage.host.elapsed(), rows[SESSION]))
+        await asyncio.sleep(30)
+
+        assert len(stage.bodies) == 2
+        state = (await stage.picture()).state
+        assert [each.order for each in state.open_orders()] == [spooled]
 
     play(scenario)
 

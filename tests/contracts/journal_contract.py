@@ -242,8 +242,7 @@ class JournalContract:
         await begun.journal.write([progress(Status.CANCELED, 1), progress(Status.UNKNOWN, 2)])
 
         assert await begun.ledger.open_orders(ACCOUNT) == {
-            an_id(2): Status.UNKNOWN,
-            an_id(3): Status.INITIALIZED,
+            SESSION: {an_id(2): Status.UNKNOWN, an_id(3): Status.INITIALIZED}
         }
 
     # ------------------------------------------------------------------ changes

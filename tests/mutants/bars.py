@@ -1,9 +1,8 @@
 """Bugs of market data: on which bars a strategy decides, and on what past."""
 
-from tests.mutants.directed import busy
+from tests.mutants.directed import all_of, busy, every_session, in_pairs
 from tests.mutants.planting import Bug, Edit
 from trader.market.line import Line
-from trader.market.series import SeriesCursor
 from trader.session import bars, flags
 
 BUGS = (
@@ -65,8 +64,8 @@ BUGS = (
     ),
     Bug(
         "gap_ignored",
-        "a bar that does not follow the last one is taken for the next",
-        (Edit(SeriesCursor.take, "return GAP", "pass"),),
+        "a bar that the feed has lost is not missed",
+        (Edit(Line.bar, "if self._has_missed_one(candle):", "if False:"),),
         faults=("feed_gap", "crash_feed", "feed_cut", "feed_silent"),
         bend=busy(10),
     ),
@@ -94,7 +93,10 @@ BUGS = (
                 "was_fresh = state.is_feed_fresh",
             ),
         ),
-        faults=("feed_gap", "history_lags", "feed_dataless", "history_fails", "feed_cut"),
-        bend=busy(20),
+        faults=("feed_gap", "history_lags", "history_fails"),
+        bend=all_of(
+            every_session("wanderer", qty=10, seed=7),
+            in_pairs("history_fails", "feed_gap", apart_s=8.0, count=8, at_second=40.0),
+        ),
     ),
 )

@@ -5,7 +5,6 @@ from actors.command_keeper import CommandKeeper
 from actors.desk_commands import OperatorDesk
 from tests.mutants.directed import all_of, busy, every_session, in_pairs, ordered
 from tests.mutants.planting import Bug, Edit
-from trader.session import leaving
 
 BUGS = (
     Bug(
@@ -40,7 +39,7 @@ BUGS = (
         faults=("rate_limited",),
         bend=all_of(
             every_session("restless", qty=10),
-            in_pairs("rate_limited", "halt", "resume", apart_s=3.0, count=15),
+            in_pairs("rate_limited", "halt", "resume", apart_s=2.6, count=12, at_second=58.2),
         ),
     ),
     Bug(
@@ -71,19 +70,5 @@ BUGS = (
         ),
         faults=("db_down", "db_silent"),
         bend=in_pairs("halt", "db_down", "resume", apart_s=3.0, count=6),
-    ),
-    Bug(
-        "flat_by_memory",
-        "a close is done as soon as memory says so, whatever is still out",
-        (
-            Edit(leaving._advance, "if held <= closing.target_qty and not is_known:", "if False:"),
-            Edit(
-                leaving._advance,
-                "is_over = held <= closing.target_qty and not is_leaving and not surplus",
-                "is_over = held <= closing.target_qty",
-            ),
-        ),
-        faults=("late_arrival", "manual_trade", "margin_desk", "reply_lost"),
-        bend=all_of(busy(10), ordered("close", count=12)),
     ),
 )

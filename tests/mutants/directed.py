@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from actors.app.simulation.plan import COMMANDS, TROUBLE_S, Plan, SessionPlan, Strike
+from actors.app.simulation.plan import COMMANDS, TROUBLE_S, Plan, Strike
 
 Bend = Callable[[Plan], Plan]
 
@@ -26,12 +26,33 @@ def every_session(strategy: str, **params: object) -> Bend:
 
     def bend(plan: Plan) -> Plan:
         sessions = tuple(
-            SessionPlan(each.name, each.account, each.symbol, strategy, tuple(params.items()))
-            for each in plan.sessions
+            replace(each, strategy=strategy, params=tuple(params.items())) for each in plan.sessions
         )
         return replace(plan, sessions=sessions)
 
     return bend
+
+
+def wanderers(qty: int) -> Bend:
+    """All sessions do anything at all, in this size."""
+
+    def bend(plan: Plan) -> Plan:
+        sessions = tuple(
+            replace(
+                each,
+                strategy="wanderer",
+                params=(("qty", qty), ("seed", 3 * plan.seed + place)),
+            )
+            for place, each in enumerate(plan.sessions)
+        )
+        return replace(plan, sessions=sessions)
+
+    return bend
+
+
+def at_the_end(kind: str) -> Bend:
+    """One last strike, shortly before all is calm."""
+    return lambda plan: _with(plan, [Strike(TROUBLE_S - 30, kind)])
 
 
 def busy(count: int) -> Bend:
@@ -52,14 +73,16 @@ def ordered(*commands: str, count: int) -> Bend:
     return bend
 
 
-def in_pairs(*kinds: str, apart_s: float, count: int) -> Bend:
-    """So many times one fault after the other, so many seconds apart."""
+def in_pairs(*kinds: str, apart_s: float, count: int, at_second: float | None = None) -> Bend:
+    """So many times one fault after the other, so many seconds apart, at this second of a bar."""
 
     def bend(plan: Plan) -> Plan:
         chance = random.Random(f"pairs {kinds} {plan.seed}")
         strikes = []
         for _ in range(count):
-            at_s = chance.uniform(120, TROUBLE_S - 120)
+            at_s = chance.uniform(120, TROUBLE_S - 180)
+            if at_second is not None:
+                at_s += (at_second - at_s) % 60
             strikes += [Strike(at_s + apart_s * n, kind) for n, kind in enumerate(kinds)]
         return _with(plan, strikes)
 

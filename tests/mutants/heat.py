@@ -1,6 +1,13 @@
 """Bugs of the risk: what is counted, what is granted, and what a restart refills."""
 
-from tests.mutants.directed import all_of, busy, every_session, heat_up_to
+from tests.mutants.directed import (
+    all_of,
+    busy,
+    every_session,
+    heat_up_to,
+    in_pairs,
+    wanderers,
+)
 from tests.mutants.planting import Bug, Edit
 from trader.risk import heat
 from trader.risk.portfolio import Portfolio
@@ -17,8 +24,8 @@ BUGS = (
                 "level=HeatLevel.UNKNOWN if ratio is None else self._level(ratio),",
             ),
         ),
-        faults=("crash_portfolio", "crash_trader", "db_down"),
-        bend=all_of(heat_up_to("0.03"), every_session("restless", qty=10), busy(20)),
+        faults=("market_halted", "crash_portfolio", "crash_trader"),
+        bend=all_of(wanderers(10), busy(10)),
     ),
     Bug(
         "unknown_not_in_heat",
@@ -30,8 +37,8 @@ BUGS = (
                 "orders = [w for w in working if w.is_open and w.status is not Status.UNKNOWN]",
             ),
         ),
-        faults=("reply_lost", "late_arrival", "not_yet_visible"),
-        bend=all_of(heat_up_to("0.03"), busy(20)),
+        faults=("late_arrival",),
+        bend=all_of(heat_up_to("0.06"), wanderers(40), busy(20)),
     ),
     Bug(
         "grants_not_counted",
@@ -43,8 +50,12 @@ BUGS = (
                 "",
             ),
         ),
-        faults=("db_slow",),
-        bend=all_of(heat_up_to("0.03"), every_session("restless", qty=10)),
+        faults=("pause",),
+        bend=all_of(
+            heat_up_to("0.06"),
+            every_session("restless", qty=40),
+            in_pairs("pause", apart_s=0.0, count=15, at_second=59.8),
+        ),
     ),
     Bug(
         "working_not_in_heat",
@@ -63,6 +74,6 @@ BUGS = (
             ),
         ),
         faults=("kill", "crash_trader"),
-        bend=all_of(every_session("restless", qty=1), busy(10)),
+        bend=all_of(every_session("patient", qty=1), busy(10)),
     ),
 )

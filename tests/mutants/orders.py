@@ -209,7 +209,7 @@ BUGS = (
         faults=("rate_limited", "crash_trader"),
         bend=all_of(
             every_session("restless", qty=10),
-            in_pairs("rate_limited", "crash_trader", apart_s=0.5, count=20),
+            in_pairs("rate_limited", *["crash_trader"] * 3, apart_s=1.0, count=15, at_second=59.5),
         ),
     ),
 )

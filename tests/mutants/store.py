@@ -40,7 +40,7 @@ BUGS = (
     Bug(
         "crash_loses_the_queue",
         "what waits to be written dies with the journal",
-        (Edit(wiring.tree_of, "backlog,", "Backlog(),"),),
+        (Edit(wiring.tree_of, "store.spool,\nbacklog,", "store.spool,\nBacklog(),"),),
         faults=("crash_journal", "db_down", "db_slow"),
         bend=in_pairs("db_down", "crash_journal", apart_s=1.5, count=10),
     ),

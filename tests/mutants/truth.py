@@ -2,11 +2,11 @@
 
 from actors.app import wiring
 from actors.broker_executions import Executions
+from actors.realtime_trader import RealtimeTrader
 from adapters.brokers.alpaca_account import AlpacaAccount
-from tests.mutants.directed import all_of, busy, every_session, in_pairs
+from tests.mutants.directed import all_of, at_the_end, busy, every_session, in_pairs
 from tests.mutants.planting import Bug, Edit
-from trader.positions.position import BrokerView
-from trader.session import doubting, loading, moving, reporting, truth
+from trader.session import doubting, moving, reporting, truth
 
 BUGS = (
     Bug(
@@ -31,6 +31,8 @@ BUGS = (
                 "if fill.execution_id in state.executions or same in state.executions:",
             ),
         ),
+        faults=("margin_desk",),
+        bend=all_of(every_session("restless", qty=10), at_the_end("margin_desk")),
     ),
     Bug(
         "no_reconcile",
@@ -38,25 +40,20 @@ BUGS = (
         (
             Edit(
                 truth._reconciled,
-                "state.position_due_s = now_s + state.rules.position_period_s",
-                "state.position_due_s = now_s + 3600.0",
+                "asking.next_s(now_s, state.rules.position_period_s)",
+                "now_s + 3600.0",
             ),
         ),
         faults=("margin_desk", "manual_trade", "event_lost"),
     ),
     Bug(
         "no_recovery_query",
-        "an order in doubt after a restart is asked for by nobody",
+        "nobody asks the venue for an order in doubt",
         (
             Edit(
-                loading._take,
-                "return (*effects, notice, Find(order.id), *_proof_again(state, working))",
-                "return (*effects, notice)",
-            ),
-            Edit(
-                moving.probe_later,
-                "state.owe(now_s + wait_s)",
-                "del state.probe_due_s[working.order.id]",
+                RealtimeTrader._do,
+                "self._to.broker.tell(FindOrder(effect.order_id, self.address))",
+                "pass",
             ),
         ),
         faults=("kill", "power_lost", "reply_lost", "request_lost", "late_arrival"),
@@ -92,19 +89,6 @@ BUGS = (
         bend=busy(20),
     ),
     Bug(
-        "old_snapshot_taken",
-        "a snapshot that was asked for before our newest fill is believed",
-        (
-            Edit(
-                BrokerView.take_snapshot,
-                "if newest_fill_seen_s is not None and report.asked_s <= newest_fill_seen_s:",
-                "if False:",
-            ),
-        ),
-        faults=("late_reply", "event_late", "event_twice"),
-        bend=busy(20),
-    ),
-    Bug(
         "cursor_passes_untold_fills",
         "the cursor of executions passes a fill whose session has not come yet",
         (
@@ -116,7 +100,8 @@ BUGS = (
         ),
         faults=("kill", "rules_fail", "suspend", "power_lost"),
         bend=all_of(
-            every_session("patient", qty=10), in_pairs("rules_fail", "kill", apart_s=0.0, count=8)
+            every_session("patient", qty=10),
+            in_pairs("kill", *["rules_fail"] * 4, apart_s=40, count=4),
         ),
     ),
     Bug(
@@ -130,7 +115,7 @@ BUGS = (
         "the stop of a position that is over guards the next one",
         (Edit(reporting.filled, "if state.position.qty * before.qty <= 0:", "if False:"),),
         faults=("event_late",),
-        bend=busy(4),
+        bend=every_session("guarded", qty=10),
     ),
     Bug(
         "rest_of_a_doubt_forgotten",

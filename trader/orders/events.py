@@ -114,7 +114,7 @@ class OpenOrdersReported:
 
     reports: tuple[OrderReport, ...]
     asked_s: float
-    database: Mapping[ClientOrderId, Status] | None = None  # the rows' open ones; None: not read
+    database: Mapping[ClientOrderId, Status] | None = None  # its open rows; None: not read
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,8 +91,10 @@ class Ledger(SessionLoader, Protocol):
         """The position rows of the account's sessions: the third column of a reconcile."""
         ...
 
-    async def open_orders(self, account_id: AccountId) -> Mapping[ClientOrderId, Status]:
-        """The rows of the account's orders that have not ended: the third column again."""
+    async def open_orders(
+        self, account_id: AccountId
+    ) -> Mapping[SessionId, Mapping[ClientOrderId, Status]]:
+        """The rows of each session's orders that have not ended: the third column again."""
         ...
 
     async def executions_cursor(self, account_id: AccountId) -> str | None:

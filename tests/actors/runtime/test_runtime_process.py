@@ -2,9 +2,13 @@
 
 import asyncio
 import gc
+import warnings
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
 
-from actors.runtime import SimulatedLoop, SimulatedProcess
-from adapters.simulated.line import Line, LineLost, Loss, Stream, Way
+from actors.runtime import Killed, SimulatedLoop, SimulatedProcess
+from adapters.simulated.line import Line, LineLost, Loss, Step, Stream, Way
 
 WAY = Way(0.1, 0.1)
 
@@ -53,6 +57,68 @@ def test_what_a_process_started_is_killed_with_it_and_nobody_else_is() -> None:
     loop.run_for(5)
 
     assert told == ["other"]
+
+
+def test_a_process_killed_by_its_own_callback_does_no_more_of_it_and_nobody_hears_of_it() -> None:
+    loop, told = a_loop(), list[str]()
+    process = SimulatedProcess(loop, "daemon")
+
+    def callback() -> None:
+        told.append("begun")
+        process.kill()
+        raise Killed
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(callback)
+        asyncio.get_running_loop().call_later(1, told.append, "timer")
+
+    process.spawn(main())
+    loop.run_for(5)
+
+    assert told == ["begun"]
+
+
+def test_what_a_killed_process_was_about_to_await_is_no_complaint() -> None:
+    async def inner() -> None:
+        """Never begun."""
+
+    async def outer(awaited: Coroutine[Any, Any, None]) -> None:
+        await awaited
+
+    def live() -> None:
+        loop = a_loop()
+        process = SimulatedProcess(loop, "daemon")
+
+        async def main() -> None:
+            asyncio.get_running_loop().create_task(outer(inner()))
+            process.kill()
+
+        process.spawn(main())
+        loop.run_for(1)
+        loop.close()
+
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        live()
+        gc.collect()
+
+    assert [str(each.message) for each in complaints] == []
+
+
+def test_every_step_of_a_request_can_be_watched() -> None:
+    loop, steps = a_loop(), list[tuple[str, Step]]()
+    line = Line()
+    line.watch = lambda what, step: steps.append((what, step))
+
+    async def ask() -> None:
+        await line.ask(WAY, lambda: None, "one")
+        with suppress(LineLost):
+            await line.ask(Way(0.1, 0.1, Loss.REPLY), lambda: None, "other")
+
+    loop.run_until_complete(ask())
+
+    assert [step for what, step in steps if what == "one"] == [Step.LEAVES, Step.DONE, Step.HEARD]
+    assert [step for what, step in steps if what == "other"] == [Step.LEAVES, Step.DONE, Step.LOST]
 
 
 def test_a_paused_process_does_all_that_came_due_when_it_goes_on() -> None:

@@ -573,7 +573,8 @@ class Storm:
                 self.come("answers", self._position_answer())
             case fx.AskOrders():
                 reports = tuple(self.report(each) for each in self.open_at_venue())
-                database = done(self.ledger.open_orders(ACCOUNT)) if self.is_store_up else None
+                rows = done(self.ledger.open_orders(ACCOUNT)) if self.is_store_up else None
+                database = None if rows is None else rows.get(SESSION, {})
                 self.come("answers", OpenOrdersReported(reports, self.now_s, database))
             case fx.AskExecutions():
                 self.come("stream", *map(OrderFilled, self.fills))

@@ -19,6 +19,7 @@ from actors.app.simulation.invariants.freshness import (
 from actors.app.simulation.invariants.heat import HeatCovers
 from actors.app.simulation.invariants.honesty import HonestStatus
 from actors.app.simulation.invariants.liveness import Bounded, NeverHalfDead
+from actors.app.simulation.invariants.marks import HeatIsPriced
 from actors.app.simulation.invariants.money import MoneyIsExact
 from actors.app.simulation.invariants.operator import AcknowledgedIsKept, HaltHolds
 from actors.app.simulation.invariants.orders import (
@@ -28,6 +29,7 @@ from actors.app.simulation.invariants.orders import (
 )
 from actors.app.simulation.invariants.ownership import NewestIncarnation, SingleWriter
 from actors.app.simulation.invariants.poison import PoisonIsPutAside
+from actors.app.simulation.invariants.stops import StopsAreOfTheirPosition
 
 CHECKERS: tuple[type[Checker], ...] = (
     DurableFirst,
@@ -36,7 +38,9 @@ CHECKERS: tuple[type[Checker], ...] = (
     ExitsNeverBlocked,
     OnlyOnFinishedBars,
     OnEveryBar,
+    StopsAreOfTheirPosition,
     HeatCovers,
+    HeatIsPriced,
     FillsAgree,
     AcknowledgedIsKept,
     UnknownIsNotRejected,
