@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
+from adapters.sandbox.events import Happening, OrderChanged
 from adapters.sandbox.orders import Order as VenueOrder
 from adapters.simulated.history import WriteArrived
 from adapters.simulated.rows import OrderRow
@@ -24,6 +25,18 @@ class HeatCovers(Checker):
         self._entered: dict[str, tuple[float, Decimal | None]] = {}  # symbol -> when, its stop
         self._left_s: dict[str, float] = {}  # symbol -> an exit gives up the stop, and goes
         self.world.history.listen(WriteArrived, self._arrived)
+        self.world.venue.listen(self._happened)
+
+    def _happened(self, happenings: list[Happening]) -> None:
+        """A limit fills long after it came: from then on its stop is on its way."""
+        for each in happenings:
+            trade = each.execution if isinstance(each, OrderChanged) else None
+            if trade is None:
+                continue
+            row = self.world.rows.orders.get(ClientOrderId(trade.client_order_id))
+            if row is not None and _is_entry(row):
+                now_s = self.world.loop.time()
+                self._entered[trade.symbol] = (now_s, row.order.protective_stop)
 
     def _arrived(self, write: WriteArrived) -> None:
         row = self.world.rows.orders.get(ClientOrderId(write.client_order_id))
