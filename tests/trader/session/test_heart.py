@@ -773,10 +773,13 @@ def test_what_a_position_may_lose_is_told_within_a_second_of_a_price_that_moves(
     assert len(reports) <= 2
 
 
-def test_an_unknown_exit_whose_resends_the_gate_refuses_ends_after_the_bound(world: World) -> None:
+@pytest.mark.parametrize("how", ["resend", "resend refused"])
+def test_an_unknown_exit_whose_resends_are_refused_ends_after_the_bound(
+    world: World, how: str
+) -> None:
     world.bar(buy(10))
     world.wait(1)
-    world.lose = {"request", "resend"}
+    world.lose = {"request", how}
     world.bar(leave())
     lost = world.state.open_orders()[-1].order.id
     world.wait(200)
