@@ -10,6 +10,7 @@ from adapters.simulated.history import (
     BarFinished,
     BarsAnswered,
     FeedHeard,
+    FeedStarted,
     StrategyAsked,
     StrategyOpened,
     WriteLeft,
@@ -84,9 +85,18 @@ class OnlyOnFinishedBars(BarsOfTheVenue):
         history = self.world.history
         history.listen(StrategyOpened, self._opened)
         history.listen(StrategyAsked, self._asked)
+        history.listen(FeedStarted, self._started)
         history.listen(FeedHeard, self._heard)
         history.listen(BarsAnswered, self._answered)
         history.listen(WriteLeft, self._left)
+
+    def _started(self, started: FeedStarted) -> None:
+        """The successor of a crash is built from what it is told itself."""
+        self._shown_s = {
+            key: at_s
+            for key, at_s in self._shown_s.items()
+            if key[0] != started.daemon or key[1] not in started.instruments
+        }
 
     def _heard(self, heard: FeedHeard) -> None:
         for event in heard.events:
