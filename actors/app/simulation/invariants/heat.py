@@ -35,8 +35,7 @@ class HeatCovers(Checker):
                 continue
             row = self.world.rows.orders.get(ClientOrderId(trade.client_order_id))
             if row is not None and _is_entry(row):
-                now_s = self.world.loop.time()
-                self._entered[trade.symbol] = (now_s, row.order.protective_stop)
+                self._promise(trade.symbol, row.order.protective_stop)
 
     def _arrived(self, write: WriteArrived) -> None:
         row = self.world.rows.orders.get(ClientOrderId(write.client_order_id))
@@ -47,7 +46,7 @@ class HeatCovers(Checker):
             return
         if write.method != "POST" or write.order is None:
             return
-        self._entered[write.order.request.symbol] = (write.at_s, row.order.protective_stop)
+        self._promise(write.order.request.symbol, row.order.protective_stop)
         equity = loss = Decimal(0)
         ledger = self.world.venue.host.venue.ledger
         for name in self.world.plan.accounts:
@@ -59,6 +58,11 @@ class HeatCovers(Checker):
                 f"{write.client_order_id} left with {loss:.0f} at risk of {equity:.0f}, and"
                 f" {self.world.plan.block_ratio} is the limit"
             )
+
+    def _promise(self, symbol: str, stop: Decimal | None) -> None:
+        """An entry without a stop joins a position that keeps its own."""
+        if stop is not None:
+            self._entered[symbol] = (self.world.loop.time(), stop)
 
     def _least_loss(self, account: str, symbol: str, now_s: float) -> Decimal:
         """The kindest reading: all that is stopped, or about to be, loses up to its stop only."""
