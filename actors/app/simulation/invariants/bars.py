@@ -26,6 +26,7 @@ LATE_S = 30.0  # half a bar: what is decided later is decided on the past
 SLACK_S = 3.0  # lines, and strategies that live in the same host
 SHOWN_S = 1.0  # what a daemon was shown a moment ago may not have reached its strategies
 EXITS_ONLY = "exits_only"
+WARMING_UP = "strategy_warming_up"
 
 
 class BarsOfTheVenue(Checker):
@@ -228,13 +229,19 @@ class OnEveryBar(BarsOfTheVenue):
                 continue
             if f"trader:{session_id}" not in running:
                 continue  # quarantined: a guardian stands in for it
+            # History may correct what went before the first bar after a hole: that one is lost.
+            excused = [EXITS_ONLY] if self._is_strict else [EXITS_ONLY, WARMING_UP]
             for (instrument, opened_at), at_s in self._finished_s.items():
                 is_its = instrument == instrument_id(plan.symbol, VENUE)
                 if not is_its or not since_s < at_s < until_s:
                     continue
                 why = said.get((session_id, opened_at), "no row")
-                if (session_id, opened_at) not in self._asked_on and why != EXITS_ONLY:
+                if (session_id, opened_at) in self._asked_on:
+                    continue
+                if why not in excused:
                     yield f"{session_id} was not asked about {opened_at:%H:%M} ({why})"
+                elif why == WARMING_UP:
+                    excused.remove(WARMING_UP)
 
 
 class WallClockIsIgnored(OnEveryBar):
