@@ -160,7 +160,9 @@ def _nobody(_: object) -> None:
 def _runner_failed(
     session_id: SessionId, opened_at: datetime | None, rebuild: int, error: BaseException
 ) -> StrategyFailed:
-    must_rebuild = opened_at is not None  # a runner that cannot open is not asked again at once
+    # A runner that cannot open is not asked again at once; but its deadline also passes while the
+    # machine is suspended, and then nothing else would ever open that strategy again.
+    must_rebuild = opened_at is not None or isinstance(error, TimeoutError)
     return StrategyFailed(
         session_id, opened_at, "strategy_runner_failed", repr(error), rebuild, must_rebuild
     )

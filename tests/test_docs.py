@@ -13,6 +13,9 @@ from house_parts import ROOT, Source, called, sources
 
 from actors.app import drill
 from actors.app.main import app
+from actors.app.simulation import cli as simulation
+from actors.app.simulation.faults import KINDS
+from actors.app.simulation.invariants import CHECKERS
 from actors.runtime import Notice as RuntimeNotice
 from actors.runtime.watchdog import EXIT_CODE_LOOP_DEAD
 from adapters.gateway.client import ExitCode
@@ -21,6 +24,7 @@ from trader.risk.standing import BUDGET_AND_HEAT, SESSION
 from trader.session.reporting import TOLD
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+SIMULATION = ROOT / "docs/simulation.md"
 OPERATE = (ROOT / "docs/operate.md").read_text("utf-8")
 FILES = frozenset({"daemon.lock"})  # look like a setting, and are none
 SHOWS = ("actors.app.demo", "actors.app.drill")  # what they say is for who looks on, not for 3 a.m.
@@ -138,6 +142,8 @@ def can_be_typed(words: list[str]) -> bool:
     command: Any = typer.main.get_command(app)
     if words[0] == "drill":
         words, command = words[1:], typer.main.get_command(drill.app)
+    elif words[0] == "simulate":
+        words, command = words[1:], typer.main.get_command(simulation.app)
     while words and hasattr(command, "commands"):
         if words[0] not in command.commands:
             return False
@@ -262,3 +268,25 @@ def texts_in(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
+
+
+# The simulation: its faults and its promises
+
+
+def test_every_kind_of_fault_is_named_and_no_other() -> None:
+    page = text_of(SIMULATION)
+    told = page[page.index("## What may go wrong") : page.index("## What must hold")]
+    named = re.findall(r"`([a-z_]+)`", told[told.index("|---") :])
+
+    assert sorted(named) == sorted(KINDS)
+
+
+def test_every_promise_has_its_checkers_and_no_other() -> None:
+    rows = re.findall(r"^\| (I\d+) .*\| (.*) \|$", text_of(SIMULATION), re.MULTILINE)
+    told = {number: set(re.findall(r"`([A-Z]\w+)`", cell)) for number, cell in rows}
+    checkers: dict[str, set[str]] = {number: set() for number in told}
+    for checker in CHECKERS:
+        checkers[checker.invariant].add(checker.__name__)
+
+    assert list(told) == [f"I{number}" for number in range(1, 27)]
+    assert told == checkers

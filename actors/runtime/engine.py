@@ -64,7 +64,7 @@ class Engine(ABC):
         self.never_again = never_again
         self.boxes: dict[str, Box] = {}
         self.dead_letters = DeadLetters()
-        self.queue = RunQueue(self.loop, budget_s, host.pick, self.resync)
+        self.queue = RunQueue(self.loop, budget_s, host.chance, self.resync)
         self._on_lost = on_lost
         self._counts: Counter[str] = Counter()
         self._listeners: list[Callable[[Notice], None]] = []

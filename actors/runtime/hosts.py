@@ -8,9 +8,10 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
+
+from actors.runtime.run_queue import Chance
 
 # Counts on while the machine is suspended, where the system has such a clock.
 _ELAPSED_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -24,8 +25,8 @@ class Host(Protocol):
         """Where everything runs."""
 
     @property
-    def pick(self) -> Callable[[Sequence[Any]], int] | None:
-        """Which of those ready is served next, one per slice; None: in order, by time budget."""
+    def chance(self) -> Chance | None:
+        """Who orders the turns; None: they are served in order, by time budget."""
 
     def elapsed(self) -> float:
         """Seconds since some fixed instant, suspended time included; for ages and deadlines."""
@@ -43,7 +44,7 @@ class Host(Protocol):
 class AsyncioHost:
     """Production: a running asyncio loop, real clocks, real chance."""
 
-    pick: Callable[[Sequence[Any]], int] | None = None
+    chance: Chance | None = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.loop = loop if loop is not None else asyncio.get_running_loop()

@@ -37,6 +37,16 @@ class Runnable(Named, Protocol):
         """Serve one message or one order."""
 
 
+class Chance(Protocol):
+    """How a simulation orders turns."""
+
+    def pick(self, ready: Sequence[Runnable]) -> int:
+        """Which of those ready is served next."""
+
+    def is_alone(self) -> bool:
+        """Whether nothing else could happen between this turn and the next."""
+
+
 class RunQueue:
     """Gives turns to whoever has something to do, one at a time, on the loop's thread."""
 
@@ -44,12 +54,12 @@ class RunQueue:
         self,
         loop: AbstractEventLoop,
         budget_s: float,
-        pick: Callable[[Sequence[Runnable]], int] | None,
+        chance: Chance | None,
         resync: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._budget_s = budget_s
-        self._pick = pick
+        self._chance = chance
         self._resync = resync
         self._urgent: deque[Runnable] = deque()
         self._market: deque[Runnable] = deque()
@@ -83,20 +93,19 @@ class RunQueue:
         self._market.clear()
 
     def _slice(self) -> None:
-        self._is_scheduled = False
         try:
-            if self._pick is None:
+            if self._chance is None:
                 self._serve_for_budget()
             else:
-                self._serve_one(self._pick)
+                self._serve_by(self._chance)
         except HandlerStuck:
             # It came a moment late and hit the queue instead of the handler.
             self.strays_count += 1
             self._resync()
         finally:
             self.leave()
-            if (self._urgent or self._market) and not self._is_scheduled:
-                self._is_scheduled = True
+            self._is_scheduled = bool(self._urgent or self._market)
+            if self._is_scheduled:
                 self._loop.call_soon(self._slice)
 
     def _serve_for_budget(self) -> None:
@@ -116,20 +125,20 @@ class RunQueue:
             if perf_counter() >= ends_at:
                 return
 
-    def _serve_one(self, pick: Callable[[Sequence[Runnable]], int]) -> None:
+    def _serve_by(self, chance: Chance) -> None:
         """One turn, to whom the simulation picks: every order that may happen does, by seed."""
-        queue = self._urgent or self._market
-        if not queue:
-            return
-        index = pick(queue)
-        runnable = queue[index]
-        del queue[index]
-        if queue is self._urgent:
-            runnable.in_urgent = False
-        else:
-            runnable.in_market = False
-        self.turns_count += 1
-        runnable.turn()
+        while queue := self._urgent or self._market:
+            index = chance.pick(queue)
+            runnable = queue[index]
+            del queue[index]
+            if queue is self._urgent:
+                runnable.in_urgent = False
+            else:
+                runnable.in_market = False
+            self.turns_count += 1
+            runnable.turn()
+            if not chance.is_alone():
+                return
 
     def guarded(self, who: Named, call: Callable[..., T], *args: Any) -> T:
         """Call into an actor; in here, and nowhere else, the watchdog may interrupt.

@@ -102,6 +102,13 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """Pick one of so many."""
         return int(self._chance.random() * count) if count > 1 else 0
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether what runs now may go on as if it were called again: nobody else is ready."""
+        if self._ready or self._failures or self._is_stopping:
+            return False
+        return not self._standing or PROCESS.get() not in self._standing
+
     # Its processes
 
     def stand_still(self, process: SimulatedProcess) -> None:

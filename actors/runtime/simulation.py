@@ -3,16 +3,12 @@
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from actors.runtime.hosts import make_uuid7
+from actors.runtime.run_queue import Chance, Runnable
 from actors.runtime.simulated_loop import SimulatedLoop
 
 _STARTS_AT = datetime(2024, 1, 2, 9, 30, tzinfo=UTC)
-
-
-class _Named(Protocol):
-    name: str
 
 
 class SimulationHost:
@@ -50,8 +46,17 @@ class SimulationHost:
         """Chance in [0, 1), by the seed."""
         return self._chance.random()
 
-    def pick(self, ready: Sequence[_Named]) -> int:
+    @property
+    def chance(self) -> Chance:
+        """It orders the turns itself."""
+        return self
+
+    def pick(self, ready: Sequence[Runnable]) -> int:
         """Pick which of those ready is served next, and note it in the trace."""
         index = self.loop.pick_index(len(ready)) if len(ready) > 1 else 0
         self.loop.note(f"turn of {ready[index].name}")
         return index
+
+    def is_alone(self) -> bool:
+        """Whether nothing else could happen between this turn and the next."""
+        return self.loop.is_alone

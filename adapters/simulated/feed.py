@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from adapters.sandbox.events import BarClosed, BarRevised, Happening, TradePrinted
 from adapters.simulated.feed_faults import FeedFault, FeedFaultKind, FeedFaults
-from adapters.simulated.history import FeedDown, FeedHeard, FeedUp, History
+from adapters.simulated.history import FeedDown, FeedHeard, FeedStarted, FeedUp, History
 from adapters.simulated.line import Stream
 from adapters.simulated.market import candle_of_bar
 from adapters.simulated.spoiled import Spoiler
@@ -90,6 +90,9 @@ class SimulatedFeed:
         self._instruments = {symbol_of(each): each for each in instruments}
         self._kind, self._sink = kind, sink
         self._failed_count = 0
+        if self._history is not None:
+            now_s, who = self._venue.clock.elapsed(), (self._daemon, self._number)
+            self._history.note(FeedStarted(now_s, *who, tuple(instruments)))
         self._dial(sink)
 
     async def stop(self) -> None:

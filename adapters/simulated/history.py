@@ -61,6 +61,16 @@ class BarFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedStarted:
+    """A daemon subscribes anew, and knows nothing of what it was told before."""
+
+    at_s: float
+    daemon: str
+    number: str
+    instruments: tuple[InstrumentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FeedUp:
     """A daemon's feed is connected."""
 

@@ -8,8 +8,23 @@ from typing import Any
 import pytest
 from strategies.strategy_parts import a_bar, a_spec, bars, user_file
 
-from actors.runtime import Actor, Address, AsyncioHost, Child, Runtime, SupervisorSpec, Watchdog
-from actors.strategy_host import CloseStrategy, DecideOnBar, OpenStrategy, StrategyHost
+from actors.runtime import (
+    Actor,
+    Address,
+    AsyncioHost,
+    Child,
+    Runtime,
+    SimulationHost,
+    SupervisorSpec,
+    Watchdog,
+)
+from actors.strategy_host import (
+    RUNNER_DEADLINE_S,
+    CloseStrategy,
+    DecideOnBar,
+    OpenStrategy,
+    StrategyHost,
+)
 from adapters.strategies.inline import InlineRunner
 from adapters.strategies.process import ProcessRunner
 from trader.ids import SessionId
@@ -45,8 +60,14 @@ class Session(Actor):
 class Stage:
     """A strategy host and two sessions."""
 
-    def __init__(self, runner: StrategyRunner, watchdog: Watchdog | None = None) -> None:
-        self.runtime = Runtime(AsyncioHost(asyncio.get_running_loop()), watchdog=watchdog)
+    def __init__(
+        self,
+        runner: StrategyRunner,
+        watchdog: Watchdog | None = None,
+        host: SimulationHost | None = None,
+    ) -> None:
+        outside = host or AsyncioHost(asyncio.get_running_loop())
+        self.runtime = Runtime(outside, watchdog=watchdog)
         self.heard: dict[SessionId, asyncio.Queue[Any]] = {
             ONE: asyncio.Queue(),
             TWO: asyncio.Queue(),
@@ -166,3 +187,42 @@ async def test_the_watchdog_interrupts_an_endless_inline_strategy_and_its_sessio
         assert isinstance(fine, StrategyDecided)
     finally:
         await stage.runtime.stop()
+
+
+class Sleeps:
+    """A runner that takes its time, as one does on a machine that was suspended."""
+
+    def __init__(self) -> None:
+        self._inner = InlineRunner()
+
+    async def start(self, lost: object = None) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def open(self, *asked: Any) -> StrategyReady | StrategyFailed:
+        await asyncio.sleep(RUNNER_DEADLINE_S + 1)
+        return await self._inner.open(*asked)
+
+    async def decide(self, *asked: Any) -> StrategyDecided | StrategyFailed:
+        return await self._inner.decide(*asked)
+
+    async def close(self, session_id: SessionId) -> None:
+        pass
+
+
+def test_a_strategy_that_did_not_open_in_time_is_to_be_opened_again() -> None:
+    host = SimulationHost(1)
+
+    async def day() -> StrategyFailed:
+        stage = Stage(Sleeps(), host=host)
+        await stage.runtime.start(stage.spec)
+        stage.open(ONE, "sma_cross")
+        failed: StrategyFailed = await stage.heard[ONE].get()
+        await stage.runtime.stop(grace_s=1.0)
+        return failed
+
+    failed = host.loop.run_until_complete(day())
+
+    assert (failed.reason_code, failed.must_rebuild) == ("strategy_runner_failed", True)

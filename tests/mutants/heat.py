@@ -5,7 +5,6 @@ from tests.mutants.directed import (
     busy,
     every_session,
     heat_up_to,
-    in_pairs,
     wanderers,
 )
 from tests.mutants.planting import Bug, Edit
@@ -24,8 +23,8 @@ BUGS = (
                 "level=HeatLevel.UNKNOWN if ratio is None else self._level(ratio),",
             ),
         ),
-        faults=("market_halted", "crash_portfolio", "crash_trader"),
-        bend=all_of(wanderers(10), busy(10)),
+        faults=("market_halted",),
+        bend=all_of(wanderers(10), busy(6)),
     ),
     Bug(
         "unknown_not_in_heat",
@@ -38,23 +37,8 @@ BUGS = (
             ),
         ),
         faults=("late_arrival",),
-        bend=all_of(heat_up_to("0.06"), wanderers(40), busy(20)),
-    ),
-    Bug(
-        "grants_not_counted",
-        "two entries at once are both granted the last heat",
-        (
-            Edit(
-                Portfolio._sum,
-                "high += sum((grant.amount for grant, _ in self._grants.values()), ZERO)",
-                "",
-            ),
-        ),
-        faults=("pause",),
         bend=all_of(
-            heat_up_to("0.06"),
-            every_session("restless", qty=40),
-            in_pairs("pause", apart_s=0.0, count=15, at_second=59.8),
+            heat_up_to("0.06"), every_session("sma_cross", fast=2, slow=3, qty=40), busy(20)
         ),
     ),
     Bug(

@@ -199,8 +199,11 @@ BUGS = (
             ),
             Edit(LastGate._refusal, "if now_s > deadline_s:", "if False:"),
         ),
-        faults=("rate_limited", "pause", "suspend", "db_stalled"),
-        bend=all_of(every_session("restless", qty=10), busy(20)),
+        faults=("db_stalled", "rate_limited"),
+        bend=all_of(
+            every_session("restless", qty=10),
+            in_pairs("db_stalled", apart_s=0.0, count=15, at_second=59.8),
+        ),
     ),
     Bug(
         "old_incarnation_sends",

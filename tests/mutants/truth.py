@@ -92,6 +92,7 @@ BUGS = (
         "cursor_passes_untold_fills",
         "the cursor of executions passes a fill whose session has not come yet",
         (
+            Edit(AlpacaAccount.executions, "after = since - OVERLAP if cursor else", "after ="),
             Edit(
                 Executions.answered,
                 "if not untold and not self._is_rewound:",

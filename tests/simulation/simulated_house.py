@@ -27,16 +27,14 @@ from actors.sessions import Desired, SessionQuarantined, Sessions, guardian_id, 
 from actors.strategy_host import StrategyHost
 from actors.watcher import Watcher
 from adapters.simulated.account import SimulatedAccount
+from adapters.simulated.database import Database
 from adapters.simulated.disk import Disk
 from adapters.simulated.feed import SimulatedFeed
-from adapters.simulated.journal import MemoryJournal
-from adapters.simulated.ledger import MemoryLedger
 from adapters.simulated.market import SimulatedMarket
-from adapters.simulated.operator import MemoryOperator
 from adapters.simulated.rows import MemoryStore
+from adapters.simulated.store import SimulatedStore
 from adapters.simulated.venue import VENUE, SimulatedVenue
 from adapters.strategies.inline import InlineRunner
-from tests.actors.journal_stage import Spool, Store
 from trader.ids import AccountId, InstrumentId, SessionId, instrument_id
 from trader.instants import Timeframe
 from trader.instrument import Instrument
@@ -100,11 +98,11 @@ class House:
     def __post_init__(self) -> None:
         host = self.host
         self.rows = MemoryStore(host.now, host.elapsed)
-        self.ledger = MemoryLedger(self.rows)
-        self.latch = Latch(Disk(host.elapsed, self.seed).halt_file)
-        self.store = Store(MemoryJournal(self.rows))
-        self.store.answers.set()
-        self.spool = Spool()
+        self.database = Database(self.rows, self.seed)
+        disk = Disk(host.elapsed, self.seed)
+        self.latch = Latch(disk.halt_file)
+        self.store = SimulatedStore(self.database, disk, host, "us")
+        self.ledger = self.store.ledger
         symbols = (*(symbol for symbol, _, _ in SESSIONS.values()), "MSFT")
         self.venue = SimulatedVenue(
             host, symbols, seed=self.seed, accounts={NUMBER: CASH}, latency_s=0.005
@@ -169,7 +167,11 @@ class House:
         return Parts(
             watcher=lambda: Watcher(self.found.append),
             journal=lambda: Journal(
-                self.store, self.spool, backlog, pending_max=10_000, degraded_after_s=0.5
+                self.store.journal,
+                self.store.spool,
+                backlog,
+                pending_max=10_000,
+                degraded_after_s=0.5,
             ),
             jobs=None,
             portfolio=lambda: PortfolioServer(
@@ -201,7 +203,7 @@ class House:
                 portfolio_at,
             ),
             commands=lambda: CommandKeeper(
-                MemoryOperator(self.rows), self.latch, lambda _: None, frozenset(SESSIONS)
+                self.store.operator, self.latch, lambda _: None, frozenset(SESSIONS)
             ),
         )
 

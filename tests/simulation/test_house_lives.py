@@ -12,6 +12,7 @@ from actors.app.tree import INLINE, feed_name, hours_name
 from adapters.sandbox.orders import Side
 from adapters.simulated.account_faults import AccountFault
 from adapters.simulated.account_faults import AccountFaultKind as K
+from adapters.simulated.database import Trouble
 from adapters.simulated.venue import VENUE
 from tests.simulation.simulated_house import (
     ACCOUNT,
@@ -189,13 +190,12 @@ def test_a_position_that_no_session_owns_is_guarded_and_counted() -> None:
 def test_an_outage_of_the_database_stops_entries_and_the_house_catches_up_after_it() -> None:
     async def day(house: House) -> None:
         await minutes(10)
-        house.store.is_down = True
+        house.database.strike(Trouble.REFUSED, 600.0)
         await minutes(10)
-        house.store.is_down = False
         await minutes(30)
 
         await is_well(house)
-        assert house.spool.records == []
+        assert house.store.spool.record_count() == 0
 
     live(12, day)
 
@@ -230,7 +230,7 @@ def test_in_any_weather_the_house_comes_to_agree_with_the_venue(seed: int) -> No
         for _ in range(12):
             await asyncio.sleep(120 * house.host.random())
             strike(house)
-        house.store.is_down, house.store.answers_lost = False, 0
+        house.database.calm()
         house.venue.host.faults.clear()
         await minutes(15)
 
@@ -251,8 +251,8 @@ def strike(house: House) -> None:
         lambda: house.venue.strike(AccountFault(K.ERROR_BEFORE, path="/v2/positions", count=3)),
         lambda: house.venue.strike(AccountFault(K.SILENT_REJECT)),
         house.venue.cut,
-        lambda: setattr(house.store, "is_down", not house.store.is_down),
-        lambda: setattr(house.store, "answers_lost", 1),
+        lambda: house.database.strike(Trouble.REFUSED, 90.0),
+        lambda: house.database.strike(Trouble.REPLY_LOST, 90.0, share=0.5),
     ]
     kinds[int(house.host.random() * len(kinds))]()
 

@@ -328,8 +328,9 @@ class Line:
         return None if ask.is_settling else self._live_from
 
     def _release(self, elapsed_s: float) -> LineEvents:
-        held, self._held = self._held, None
-        return self._finals(tuple(held or ()), elapsed_s)
+        held, self._held = self._held or [], None
+        in_order = sorted(held, key=lambda candle: candle.opened_at)  # a late one fills its hole
+        return self._finals(tuple(in_order), elapsed_s)
 
     def _finals(self, candles: tuple[Candle, ...], elapsed_s: float) -> LineEvents:
         events: LineEvents = _NONE

@@ -22,6 +22,7 @@ class WorkingOrder:
     avg_px: Price | None = None
     reason_code: str = ""
     before_pending: Status = Status.ACCEPTED  # at the last request to cancel or replace
+    unanswered_s: float | None = None  # when the sending before this one left
     sent_s: float | None = None
     status_changed_s: float | None = None
     unknown_since_s: float | None = None

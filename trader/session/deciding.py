@@ -162,7 +162,7 @@ def granted(state: SessionState, event: HeatGranted, now_s: float) -> Effects:
     if isinstance(item, Order):
         outcome = _clear(state, item, event, now_s)
         if isinstance(outcome, Cleared):
-            return gating.record(state, outcome, now_s)
+            return gating.record(state, outcome, now_s, decided_s=waiting.decided_s)
         return (Release(order_id), *_refused(state, waiting, outcome))
     change = changing.cleared(state, item, event.grant, now_s)
     if isinstance(change, Cleared):

@@ -61,13 +61,16 @@ def refusal(candle: Candle, code: str, detail: str) -> AuditDecision:
     return AuditDecision(candle, candle.opened_at, "refused", detail, code, ())
 
 
-def record(state: SessionState, cleared: Cleared[Order], now_s: float) -> Effects:
-    """Into memory as PENDING_RECORD, to the journal, and into the heat."""
+def record(
+    state: SessionState, cleared: Cleared[Order], now_s: float, *, decided_s: float | None = None
+) -> Effects:
+    """Into memory as PENDING_RECORD, to the journal, and into the heat. `decided_s`: if not now."""
     order = cleared.item
     is_exit = order.purpose is not Purpose.ENTRY
     if order.id in state.orders or order.id in state.ended:
         return NOTHING  # the same decision again: it has its row
-    state.orders[order.id] = WorkingOrder(order, is_exit=is_exit, decided_s=now_s)
+    since_s = now_s if decided_s is None else decided_s
+    state.orders[order.id] = WorkingOrder(order, is_exit=is_exit, decided_s=since_s)
     effect = Record(cleared, is_exit)
     state.recording[order.id] = (effect, now_s)
     state.owe(now_s + 5.0)

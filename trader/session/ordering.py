@@ -83,7 +83,7 @@ def submitted(state: SessionState, event: OrderSubmitted, now_s: float) -> Effec
     """Past the last gate and on the wire; the row needs no second commit for it."""
     working = state.orders.get(event.order_id)
     if working is not None:
-        working.sent_s = now_s
+        working.unanswered_s, working.sent_s = working.sent_s, now_s
         if working.status is Status.INITIALIZED:
             working.status = Status.SUBMITTED
     return NOTHING
@@ -109,6 +109,7 @@ def rejected(state: SessionState, event: OrderRejected, now_s: float) -> Effects
     if working is None:
         return NOTHING
     if state.attempts.get(event.order_id, 1) > 1:  # that says nothing of the first sending
+        working.sent_s = working.unanswered_s or working.sent_s
         return doubt(state, working, f"resend refused: {event.code}: {event.text}", now_s)
     settle_doubt(state, working)
     effects = move(

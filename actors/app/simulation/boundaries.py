@@ -52,25 +52,24 @@ class Boundaries:
 
     def __init__(self, world: "World") -> None:
         self._world = world
+        self.is_heard = False  # asked at every message: a plain attribute
         self._hearers: list[Hear] = []
         self._is_attached = False
-
-    @property
-    def is_heard(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._hearers)
 
     def forget_all(self) -> None:
         """Nobody strikes any more."""
         self._hearers.clear()
+        self.is_heard = False
 
     def forget(self, hear: Hear) -> None:
         """That one has struck."""
         self._hearers.remove(hear)
+        self.is_heard = bool(self._hearers)
 
     def listen(self, hear: Hear) -> None:
         """Hear of each from now on, and say whether and how to strike there."""
         self._hearers.append(hear)
+        self.is_heard = True
         if not self._is_attached:
             self._is_attached = True
             world = self._world
@@ -85,7 +84,7 @@ class Boundaries:
 
     def cross(self, name: str, subject: object = None, handler: str = "") -> How | None:
         """Here is one. How the actor is to crash; a process that is killed here raises `Killed`."""
-        if not self._hearers:
+        if not self.is_heard:
             return None
         process, daemon = running_process(), self._world.daemon
         if process is not None and process is not daemon.process:

@@ -51,6 +51,11 @@ def _no_database(world: World) -> None:
     )
 
 
+def _in_pieces(world: World) -> None:
+    """A few shares a print."""
+    world.venue.thin_out(Decimal("0.00002"))
+
+
 def _replies_lost(world: World) -> None:
     """That of the entry; and the partial exit never arrives."""
 
@@ -71,6 +76,7 @@ DAYS: Mapping[str, Day] = {
             _no_database,
             ("db_down",),
         ),
+        Day("pieces", "no order is filled at once", _in_pieces),
         Day(
             "doubt",
             "the entry's reply is lost, and the exit itself",

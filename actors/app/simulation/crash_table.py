@@ -82,10 +82,13 @@ POINTS: Mapping[str, str] = {
         "the venue's reply is there; nobody has been told",
     ),
     "account -> trader: OrderAccepted": "that the venue took it goes to the trader",
+    "account -> trader: OrderRejected": "that the venue refused it goes to the trader",
+    "trader -> account: ForgetOrder": "the last gate is to count it no longer",
     "account -> trader: OrderUnanswered": "that nobody knows goes to the trader",
     "account -> trader: ChangeAnswered": "the answer to a request goes to the trader",
     # What the venue tells of itself
     "stream: new pushed": "the venue tells that an order works",
+    "stream: partial_fill pushed": "the venue tells of a part of a fill",
     "stream: fill pushed": "the venue tells of a fill",
     "stream: canceled pushed": "the venue tells that an order is cancelled",
     "stream: replaced pushed": "the venue tells that an order is replaced",

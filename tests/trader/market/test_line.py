@@ -464,6 +464,21 @@ def test_a_minute_in_which_nothing_traded_delays_the_next_bar_and_costs_no_decis
     assert (closed.previous_at, closed.is_late) == (at(600), False)
 
 
+def test_a_lost_bar_that_comes_late_fills_its_hole_before_the_next_one_goes_on() -> None:
+    line = a_line(seconds=600)
+    answer(line, 600, *range(10))
+    line.bar(a_bar(10), 660)
+    answer(line, 660.1, *range(11))
+    line.bar(a_bar(12), 780)
+    line.bar(a_bar(11), 800)  # and history does not answer
+
+    events = line.beat(812)
+
+    closed = [event for event in events if isinstance(event, CandleClosed)]
+    assert minutes(event.candle for event in closed) == [11, 12]
+    assert closed[1].previous_at == at(660)
+
+
 def test_a_hole_that_history_does_not_explain_is_doubtful() -> None:
     line = a_line(seconds=600)
     answer(line, 600, *range(10))

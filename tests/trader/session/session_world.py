@@ -24,6 +24,7 @@ from trader.orders.events import (
     OrderDenied,
     OrderFilled,
     OrderRecorded,
+    OrderRejected,
     OrderReported,
     OrderSubmitted,
     OrderUnanswered,
@@ -263,6 +264,9 @@ class World:
                 return [ChangeRecorded(Recorded(effect.change.item, START, self.durability))]
             case fx.Submit() if effect.attempt > 1 and "resend" in self.lose:
                 return [OrderDenied(effect.order.item.id, "already_over", "")]
+            case fx.Submit() if effect.attempt > 1 and "resend refused" in self.lose:
+                order_id = effect.order.item.id
+                return [OrderSubmitted(order_id), OrderRejected(order_id, "forbidden", "no")]
             case fx.Submit():
                 return self._submit(effect.order.item)
             case fx.SubmitChange():

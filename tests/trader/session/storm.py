@@ -833,7 +833,7 @@ class Storm:
         ours = {w.order.id: w.status for w in state.open_orders()}
         theirs = {each.order.id: each.status for each in self.open_at_venue()}
         assert ours == theirs, f"ours {ours}, theirs {theirs}"
-        rows = done(self.ledger.open_orders(ACCOUNT))
+        rows = done(self.ledger.open_orders(ACCOUNT)).get(SESSION, {})
         assert dict(rows) == theirs, f"rows {rows}, theirs {theirs}"
         assert state.closing is None, f"still closing: {state.closing}"
         assert state.is_ready

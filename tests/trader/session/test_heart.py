@@ -36,7 +36,8 @@ from trader.records import (
     SessionRows,
     StoredOrder,
 )
-from trader.risk.heat import HeatLevel
+from trader.risk.events import HeatGranted
+from trader.risk.heat import Grant, HeatLevel
 from trader.session.effects import (
     AskPosition,
     AuditDecision,
@@ -158,6 +159,20 @@ def test_an_entry_that_never_arrived_is_sent_again_within_its_deadline_only(worl
     (order_id,) = world.rows
     ended = world.state.ended[ClientOrderId(order_id)]
     assert (ended.status, ended.reason_code) == (Status.EXPIRED, "never_arrived")
+
+
+def test_an_entry_has_one_deadline_however_long_its_heat_and_its_row_took(world: World) -> None:
+    world.lose = {"Reserve", "Record"}
+    world.bar(buy(10))
+    (waiting,) = world.state.pending
+    world.wait(8)
+    world.tell(HeatGranted(Grant(waiting, SESSION, Decimal(1_000), world.now_s)))
+    world.lose = set()
+    world.wait(6)
+
+    assert world.venue == {}
+    (denied,) = (each for each in world.kept(ProgressEntry) if isinstance(each, ProgressEntry))
+    assert (denied.status, denied.reason_code) == (Status.DENIED, "deadline_passed")
 
 
 def test_a_lost_exit_goes_out_again_with_the_same_row_and_id(world: World) -> None:
@@ -801,10 +816,13 @@ def test_what_a_position_may_lose_is_told_within_a_second_of_a_price_that_moves(
     assert len(reports) <= 2
 
 
-def test_an_unknown_exit_whose_resends_the_gate_refuses_ends_after_the_bound(world: World) -> None:
+@pytest.mark.parametrize("how", ["resend", "resend refused"])
+def test_an_unknown_exit_whose_resends_are_refused_ends_after_the_bound(
+    world: World, how: str
+) -> None:
     world.bar(buy(10))
     world.wait(1)
-    world.lose = {"request", "resend"}
+    world.lose = {"request", how}
     world.bar(leave())
     lost = world.state.open_orders()[-1].order.id
     world.wait(200)

@@ -10,6 +10,7 @@ from adapters.simulated.history import (
     BarFinished,
     BarsAnswered,
     FeedHeard,
+    FeedStarted,
     StrategyAsked,
     StrategyOpened,
     WriteLeft,
@@ -25,6 +26,7 @@ LATE_S = 30.0  # half a bar: what is decided later is decided on the past
 SLACK_S = 3.0  # lines, and strategies that live in the same host
 SHOWN_S = 1.0  # what a daemon was shown a moment ago may not have reached its strategies
 EXITS_ONLY = "exits_only"
+WARMING_UP = "strategy_warming_up"
 
 
 class BarsOfTheVenue(Checker):
@@ -84,9 +86,18 @@ class OnlyOnFinishedBars(BarsOfTheVenue):
         history = self.world.history
         history.listen(StrategyOpened, self._opened)
         history.listen(StrategyAsked, self._asked)
+        history.listen(FeedStarted, self._started)
         history.listen(FeedHeard, self._heard)
         history.listen(BarsAnswered, self._answered)
         history.listen(WriteLeft, self._left)
+
+    def _started(self, started: FeedStarted) -> None:
+        """The successor of a crash is built from what it is told itself."""
+        self._shown_s = {
+            key: at_s
+            for key, at_s in self._shown_s.items()
+            if key[0] != started.daemon or key[1] not in started.instruments
+        }
 
     def _heard(self, heard: FeedHeard) -> None:
         for event in heard.events:
@@ -218,13 +229,19 @@ class OnEveryBar(BarsOfTheVenue):
                 continue
             if f"trader:{session_id}" not in running:
                 continue  # quarantined: a guardian stands in for it
+            # History may correct what went before the first bar after a hole: that one is lost.
+            excused = [EXITS_ONLY] if self._is_strict else [EXITS_ONLY, WARMING_UP]
             for (instrument, opened_at), at_s in self._finished_s.items():
                 is_its = instrument == instrument_id(plan.symbol, VENUE)
                 if not is_its or not since_s < at_s < until_s:
                     continue
                 why = said.get((session_id, opened_at), "no row")
-                if (session_id, opened_at) not in self._asked_on and why != EXITS_ONLY:
+                if (session_id, opened_at) in self._asked_on:
+                    continue
+                if why not in excused:
                     yield f"{session_id} was not asked about {opened_at:%H:%M} ({why})"
+                elif why == WARMING_UP:
+                    excused.remove(WARMING_UP)
 
 
 class WallClockIsIgnored(OnEveryBar):

@@ -19,8 +19,7 @@ class EntriesLeaveInTime(Checker):
 
     def watch(self) -> None:
         """Every question to a strategy, and every order that leaves."""
-        # One deadline for the grant of its heat, one from its record to the socket.
-        self._bound_s = 2 * settings_of(self.world.plan).risk.entry_deadline_s + SLACK_S
+        self._bound_s = settings_of(self.world.plan).risk.entry_deadline_s + SLACK_S
         self._asked_s: dict[tuple[SessionId, datetime], float] = {}
         self.world.history.listen(StrategyAsked, self._asked)
         self.world.history.listen(WriteLeft, self._left)

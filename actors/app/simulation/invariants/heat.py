@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
+from adapters.sandbox.events import Happening, OrderChanged
 from adapters.sandbox.orders import Order as VenueOrder
 from adapters.simulated.history import WriteArrived
 from adapters.simulated.rows import OrderRow
@@ -24,6 +25,17 @@ class HeatCovers(Checker):
         self._entered: dict[str, tuple[float, Decimal | None]] = {}  # symbol -> when, its stop
         self._left_s: dict[str, float] = {}  # symbol -> an exit gives up the stop, and goes
         self.world.history.listen(WriteArrived, self._arrived)
+        self.world.venue.listen(self._happened)
+
+    def _happened(self, happenings: list[Happening]) -> None:
+        """A limit fills long after it came: from then on its stop is on its way."""
+        for each in happenings:
+            trade = each.execution if isinstance(each, OrderChanged) else None
+            if trade is None:
+                continue
+            row = self.world.rows.orders.get(ClientOrderId(trade.client_order_id))
+            if row is not None and _is_entry(row):
+                self._promise(trade.symbol, row.order.protective_stop)
 
     def _arrived(self, write: WriteArrived) -> None:
         row = self.world.rows.orders.get(ClientOrderId(write.client_order_id))
@@ -34,7 +46,7 @@ class HeatCovers(Checker):
             return
         if write.method != "POST" or write.order is None:
             return
-        self._entered[write.order.request.symbol] = (write.at_s, row.order.protective_stop)
+        self._promise(write.order.request.symbol, row.order.protective_stop)
         equity = loss = Decimal(0)
         ledger = self.world.venue.host.venue.ledger
         for name in self.world.plan.accounts:
@@ -46,6 +58,11 @@ class HeatCovers(Checker):
                 f"{write.client_order_id} left with {loss:.0f} at risk of {equity:.0f}, and"
                 f" {self.world.plan.block_ratio} is the limit"
             )
+
+    def _promise(self, symbol: str, stop: Decimal | None) -> None:
+        """An entry without a stop joins a position that keeps its own."""
+        if stop is not None:
+            self._entered[symbol] = (self.world.loop.time(), stop)
 
     def _least_loss(self, account: str, symbol: str, now_s: float) -> Decimal:
         """The kindest reading: all that is stopped, or about to be, loses up to its stop only."""
@@ -72,9 +89,7 @@ class HeatCovers(Checker):
         for each in entries:
             row = self._row(each)
             carried = row.order.protective_stop if row else None
-            loss += each.leaves * (
-                abs(mark - carried) if carried is not None else mark
-            )
+            loss += each.leaves * (abs(mark - carried) if carried is not None else mark)
         return loss
 
     def _row(self, order: VenueOrder) -> OrderRow | None:
