@@ -129,7 +129,8 @@ class Audience:
         """The viewers of a series."""
         return self._viewers.get(key, {})
 
-    def series(self) -> set[SeriesKey]:
-        """Every series that somebody listens to."""
-        watched = {key for key, viewers in self._viewers.items() if viewers}
-        return watched | {request.key for request in self._by_session.values()}
+    def series(self) -> list[SeriesKey]:
+        """Every series that somebody listens to, once, in the order of their coming."""
+        watched = [key for key, viewers in self._viewers.items() if viewers]
+        traded = [request.key for request in self._by_session.values()]
+        return list(dict.fromkeys((*watched, *traded)))

@@ -1,6 +1,7 @@
 """Positions in three columns: broker, memory, database. Pure, of a snapshot.
 
-None is "not known": no answer, no database, or a broker that was asked before our newest fill.
+None is "not known": no answer, no database, or a broker that has not answered for two periods, or
+that was asked before our newest fill.
 """
 
 from collections.abc import Iterator, Mapping
@@ -70,9 +71,11 @@ def _position_view(
 def _broker_qty(
     look: Snapshot, account_id: AccountId, instrument: InstrumentId, state: SessionState | None
 ) -> Quantity | None:
-    """None where the broker has not answered, or was asked before our newest fill."""
+    """None where the broker has said nothing for two periods, or nothing since our newest fill."""
     account = look.accounts.get(account_id)
     if account is None or account.positions is None or account.positions_age_s is None:
+        return None
+    if account.positions_age_s > 2 * look.settings.reconcile.position_period_s:
         return None
     asked_s = look.now_s - account.positions_age_s
     if state is not None and state.newest_fill_s is not None and asked_s <= state.newest_fill_s:

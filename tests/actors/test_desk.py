@@ -256,6 +256,21 @@ def test_any_two_columns_that_differ_do_not_agree(
     play(tmp_path, scenario)
 
 
+def test_a_broker_that_has_said_nothing_for_two_periods_agrees_with_nobody(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.account.update(asked_s=stage.host.elapsed())
+        await asyncio.sleep(60)
+        assert (await the_position(stage)).agrees
+
+        await asyncio.sleep(1)
+        position = await the_position(stage)
+
+        assert columns(position) == (None, 0, 0)
+        assert not position.agrees
+
+    play(tmp_path, scenario)
+
+
 def test_a_snapshot_older_than_our_newest_fill_says_nothing_of_the_broker(tmp_path: Path) -> None:
     async def scenario(stage: Stage) -> None:
         stage.account.update(asked_s=stage.world.now_s)

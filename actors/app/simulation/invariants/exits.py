@@ -1,5 +1,6 @@
 """Exits: never refused for what stops an entry, and never more than there is."""
 
+from collections import defaultdict
 from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
@@ -39,7 +40,7 @@ class ExitsNeverBlocked(Checker):
         """Refusals in the rows, fills at the venue."""
         self._held: dict[tuple[str, str], Decimal] = {}
         self._moved_s: dict[tuple[str, str], float] = {}
-        self._stops: dict[tuple[str, str], set[Decimal]] = {}  # that its entries carried
+        self._stops: defaultdict[tuple[str, str], set[Decimal]] = defaultdict(set)  # of entries
         self.world.history.listen(Committed, self._committed)
         self.world.venue.listen(self._happened)
 
@@ -68,12 +69,12 @@ class ExitsNeverBlocked(Checker):
         if before != self._held.get(key, Decimal(0)):  # the desk moved shares
             self._moved_s[key] = now_s
         self._held[key] = after
+        if before * after <= 0:
+            self._stops[key].clear()
         row = self.world.rows.orders.get(ClientOrderId(trade.client_order_id))
         if row is None:  # somebody else's
             self._moved_s[key] = now_s
             return
-        if before * after <= 0:
-            self._stops[key] = set()
         if row.order.purpose is Purpose.ENTRY:
             if row.order.protective_stop is not None:
                 self._stops[key].add(row.order.protective_stop)

@@ -89,9 +89,7 @@ class HeatCovers(Checker):
         for each in entries:
             row = self._row(each)
             carried = row.order.protective_stop if row else None
-            loss += each.leaves * (
-                abs(mark - carried) if carried is not None else mark
-            )
+            loss += each.leaves * (abs(mark - carried) if carried is not None else mark)
         return loss
 
     def _row(self, order: VenueOrder) -> OrderRow | None:
