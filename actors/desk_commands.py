@@ -88,9 +88,17 @@ class OperatorDesk:
         self._look = look
         self._seats = seats
         self._stops_count = 0
+        self._halts_under_way_count = 0
 
     async def halt(self, reason: str) -> CommandView:
         """File, latch, traders, row; then wait for what was past the gate already."""
+        self._halts_under_way_count += 1
+        try:
+            return await self._halt(reason)
+        finally:
+            self._halts_under_way_count -= 1
+
+    async def _halt(self, reason: str) -> CommandView:
         command_id = self._runtime.host.new_id()
         trouble = _failure(lambda: self._latch.write_file(reason))
         self.stop_entries(reason)
@@ -132,6 +140,9 @@ class OperatorDesk:
         command_id = self._runtime.host.new_id()
         if confirmation != RESUME_WORD:
             detail = f"type the word {RESUME_WORD} to let entries through again"
+            return self._said(command_id, "resume", "", CommandResult.REFUSED, detail)
+        if self._halts_under_way_count:
+            detail = "it is being halted: wait for its answer"
             return self._said(command_id, "resume", "", CommandResult.REFUSED, detail)
         if self._latch.is_resuming:
             detail = "it is being resumed already"

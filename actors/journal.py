@@ -92,11 +92,6 @@ class _Gathered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spooled:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
 class _Replayed:
     pass
 
@@ -110,7 +105,6 @@ JournalMessage = (
     | _StillWriting
     | _Retry
     | _Gathered
-    | _Spooled
     | _Replayed
 )
 
@@ -135,7 +129,6 @@ class Journal(Actor):
         self._degraded_after_s = degraded_after_s
         self._is_gathering = False
         self._is_busy = False  # with a write or a replay
-        self._spooling_count = 0
         self._patience: Reminder | None = None
         self._tries = 0
         self._began_s = 0.0
@@ -168,8 +161,6 @@ class Journal(Actor):
             case _Gathered():
                 self._is_gathering = False
                 self._write_next()
-            case _Spooled():
-                self._spooling_count -= 1
             case _Replayed():
                 self._replayed()
             case DescribeJournal():
@@ -274,20 +265,15 @@ class Journal(Actor):
             _refuse(asked, "store_down", self._backlog.down_because)
             return
 
-        def recorded(proof: Recorded[Order] | Recorded[Change]) -> _Spooled:
-            asked.reply_to.tell(_recorded(proof, was_stored=False))
-            return _Spooled()
-
-        def failed(error: BaseException) -> _Spooled:
-            _refuse(asked, "spool_failed", repr(error))
-            return _Spooled()
-
-        self._spooling_count += 1
-        self.pipe(self._spool.append(asked.entry), done=recorded, failed=failed)
+        self.pipe(
+            self._spool.append(asked.entry),
+            done=lambda proof: asked.reply_to.tell(_recorded(proof, was_stored=False)),
+            failed=lambda error: _refuse(asked, "spool_failed", repr(error)),
+        )
 
     def _replayed(self) -> None:
         self._stand_by()
-        if self._spooling_count or self._spool.record_count():
+        if self._spool.record_count():
             self.remind(RETRY_S[0], _Retry())  # an exit was spooled meanwhile: its row comes first
             return
         self._backlog.down_because = ""

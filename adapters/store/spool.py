@@ -117,10 +117,11 @@ class FileSpool:
         self._next_number = 1 + max((r.number for r in self._by_slot.values()), default=0)
         self._free = deque(n for n in range(1, records_count_max + 1) if n not in self._by_slot)
         self._in_memory: list[_Record] = []
+        self._under_way: list[_Record] = []  # not on the disk yet
 
     def record_count(self) -> int:
-        """Records not yet replayed."""
-        return len(self._by_slot) + len(self._in_memory)
+        """Records not yet replayed, and those that are being written."""
+        return len(self._by_slot) + len(self._in_memory) + len(self._under_way)
 
     async def append(self, entry: OrderEntry | ChangeEntry) -> Recorded[Order] | Recorded[Change]:
         """Durable in the file; with the file full or failing, in memory only, and said so."""
@@ -128,6 +129,7 @@ class FileSpool:
         record = _Record(self._generation, self._next_number, item, entry.fence)
         self._next_number += 1
         recorded_at = self._now()
+        self._under_way.append(record)
         try:
             slot = self._free.popleft()
             async with asyncio.timeout(FLUSH_TIMEOUT_S):
@@ -138,6 +140,8 @@ class FileSpool:
             if len(self._in_memory) < self._records_count_max:
                 self._in_memory.append(record)
             durability = Durability.MEMORY
+        finally:
+            self._under_way.remove(record)
         if isinstance(item, Order):
             return Recorded(item, recorded_at, durability)
         return Recorded(item, recorded_at, durability)
@@ -145,7 +149,8 @@ class FileSpool:
     async def replay(self, journal: Journal) -> int:
         """Have the journal adopt every record, then give their slots up. Returns how many it kept.
 
-        Raises StoreUnavailable; twice is as good as once. What is appended meanwhile stays.
+        Raises StoreUnavailable; twice is as good as once, also at the same time. What is appended
+        meanwhile stays, and what was being written when it began.
         """
         slots, memories = dict(self._by_slot), tuple(self._in_memory)
         if not slots and not memories:
@@ -153,13 +158,16 @@ class FileSpool:
         self._generation += 1  # of whatever is appended from now on
         records = sorted((*slots.values(), *memories), key=lambda record: record.number)
         outcomes = await journal.adopt([(record.item, record.fence) for record in records])
+        stay = [*self._under_way, *(r for n, r in self._by_slot.items() if slots.get(n) is not r)]
+        oldest = min((record.generation for record in stay), default=self._generation)
         try:
-            await self._file.write(0, _HEADER.pack(self._generation, 0, 0, 0))
+            await self._file.write(0, _HEADER.pack(oldest, 0, 0, 0))
         except OSError as error:
             raise StoreUnavailable(f"spool: {error}") from error
-        for slot in slots:
-            del self._by_slot[slot]
-        self._free.extend(slots)
+        for slot, record in slots.items():
+            if self._by_slot.get(slot) is record:
+                del self._by_slot[slot]
+                self._free.append(slot)
         self._in_memory = [record for record in self._in_memory if record not in memories]
         return sum(isinstance(outcome, Kept) for outcome in outcomes)
 

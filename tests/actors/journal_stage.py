@@ -81,12 +81,16 @@ class Spool:
     records: list[tuple[Order | Change, Fence]] = field(default_factory=list)
     appended: int = 0
     is_broken: bool = False
+    takes_s: float = 0.001
+    under_way: int = 0
 
     def record_count(self) -> int:
-        return len(self.records)
+        return len(self.records) + self.under_way
 
     async def append(self, entry: OrderEntry | ChangeEntry) -> Recorded[Order] | Recorded[Change]:
-        await asyncio.sleep(0.001)
+        self.under_way += 1
+        await asyncio.sleep(self.takes_s)
+        self.under_way -= 1
         if self.is_broken:
             raise OSError("read-only file system")
         item = entry.order.item if isinstance(entry, OrderEntry) else entry.change.item

@@ -192,6 +192,21 @@ def test_a_halt_that_comes_while_entries_are_being_resumed_wins(tmp_path: Path) 
     play(tmp_path, scenario)
 
 
+def test_nothing_is_resumed_before_a_halt_has_been_answered(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.rows.takes_s = 0.3
+        halting = asyncio.ensure_future(stage.desk.halt("fire"))
+        await asyncio.sleep(0.1)
+        refused = await stage.desk.resume("back", "RESUME")
+        await halting
+
+        assert refused.result is CommandResult.REFUSED
+        assert stage.latch.halted() == "fire"
+        assert (await stage.desk.resume("back", "RESUME")).result is CommandResult.DONE
+
+    play(tmp_path, scenario)
+
+
 def test_of_two_resumes_at_once_one_is_refused(tmp_path: Path) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.desk.halt("lunch")

@@ -254,6 +254,24 @@ def test_an_exit_spooled_while_the_spool_is_replayed_is_replayed_too() -> None:
     play(scenario)
 
 
+def test_a_journal_that_crashes_while_an_exit_is_being_spooled_waits_for_it_too() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.store.is_down = True
+        stage.record(1, is_exit=True)
+        await asyncio.sleep(1)
+        stage.spool.takes_s = 1.5  # a busy disk
+        stage.record(2, is_exit=True)
+        stage.journal.tell(CRASH)
+        stage.store.is_down = False
+        await asyncio.sleep(4)
+
+        assert (await stage.view()).is_up
+        assert set(stage.statuses()) == {an_id(1), an_id(2)}
+        assert stage.spool.records == []
+
+    play(scenario)
+
+
 def test_an_entry_caught_in_the_outage_is_answered_once_it_is_certain() -> None:
     async def scenario(stage: Stage) -> None:
         stage.store.is_down = True

@@ -55,7 +55,7 @@ BUGS = (
         (
             Edit(
                 bars.closed,
-                "is_in_time = not event.is_late and not candle.revision",
+                "is_in_time = not is_late and not candle.revision",
                 "is_in_time = not candle.revision",
             ),
         ),

@@ -38,7 +38,7 @@ from adapters.simulated.history import (
 )
 from adapters.simulated.market import candle_of_bar
 from adapters.simulated.rows import LeaseRow, SessionRow
-from trader.ids import AccountId, InstrumentId, SessionId
+from trader.ids import AccountId, CauseKind, InstrumentId, SessionId, instant_key
 from trader.instants import Timeframe
 from trader.market.candle import Candle
 from trader.money import Price
@@ -109,14 +109,18 @@ class Watched:
         answered = QuestionAnswered(now_s, now_s, US, NUMBER, "/v2/positions", is_ok)
         self.world.history.note(answered)
 
-    def enter(self) -> None:
-        """An entry leaves."""
+    def enter(self, bar: Candle | None = None) -> None:
+        """An entry leaves; it was decided on that bar."""
+        cause_key = instant_key((bar or self.past[0]).opened_at)
+        cause_kind = CauseKind.COMMAND if bar is None else CauseKind.CANDLE
         self.orders_count += 1
         order = an_order(
             self.orders_count,
             session_id=SESSION,
             account_id=ACCOUNT,
             instrument=INSTRUMENT,
+            cause_kind=cause_kind,
+            cause_key=cause_key,
         )
         self.world.rows.commit(OrderEntry(Cleared(order), FENCE, is_exit=False), US)
         self.world.history.note(WriteLeft(self.now_s, US, NUMBER, "POST", order.id))
@@ -164,6 +168,18 @@ def test_a_strategy_asked_late_is_found() -> None:
     watched.ask(candle)
 
     assert watched.says[0].endswith("40.0 s after it had finished")
+
+
+def test_an_entry_that_leaves_long_after_its_bar_is_found() -> None:
+    watched = Watched(OnlyOnFinishedBars)
+    candle = watched.finish()
+    watched.enter(candle)
+    assert watched.says == []
+    watched.passes(50)
+
+    watched.enter(candle)
+
+    assert watched.says[0].endswith("left 50.0 s after its bar had finished")
 
 
 def test_a_strategy_asked_again_after_a_restart_is_found() -> None:

@@ -135,6 +135,58 @@ async def test_an_exit_spooled_during_a_replay_is_not_lost(tmp_path: Path):
     assert list(store.orders) == [an_id(1), an_id(2)]
 
 
+async def test_an_exit_under_way_to_the_disk_when_a_replay_began_is_not_lost(tmp_path: Path):
+    goes_on = asyncio.Event()
+
+    class Busy(DiskFile):
+        async def write(self, offset: int, data: bytes) -> None:
+            if offset > SLOT_BYTES:
+                await goes_on.wait()
+            await super().write(offset, data)
+
+    spool = FileSpool(Busy(tmp_path / "exits.spool"), lambda: NOW, records_count_max=20)
+    store = a_store()
+    await spool.append(an_order_entry(1))
+    appending = asyncio.create_task(spool.append(an_order_entry(2)))
+    await asyncio.sleep(0)
+    assert spool.record_count() == 2
+
+    await spool.replay(MemoryJournal(store))
+    goes_on.set()
+    assert (await appending).durability is Durability.SPOOL
+
+    assert spool.record_count() == 1
+    await a_spool(tmp_path).replay(MemoryJournal(store))  # we were killed there
+    assert list(store.orders) == [an_id(1), an_id(2)]
+
+
+async def test_two_replays_at_once_give_up_what_both_have_and_nothing_else(tmp_path: Path):
+    spool = a_spool(tmp_path)
+    store = a_store()
+    goes_on = asyncio.Event()
+
+    class Slow(MemoryJournal):
+        async def adopt(
+            self, records: Sequence[tuple[Order | Change, Fence]]
+        ) -> tuple[Outcome, ...]:
+            await goes_on.wait()
+            return await super().adopt(records)
+
+    await spool.append(an_order_entry(1))
+    first = asyncio.create_task(spool.replay(Slow(store)))
+    await asyncio.sleep(0)
+    await spool.append(an_order_entry(2))  # the journal crashed, and its successor replays, too
+    second = asyncio.create_task(spool.replay(Away()))
+    with pytest.raises(StoreUnavailable):
+        await second
+    goes_on.set()
+    await first
+
+    assert spool.record_count() == 1
+    await a_spool(tmp_path).replay(MemoryJournal(store))
+    assert list(store.orders) == [an_id(1), an_id(2)]
+
+
 async def test_slots_are_used_again_after_a_replay(tmp_path: Path):
     spool = a_spool(tmp_path, records_count_max=3)
     store = a_store()

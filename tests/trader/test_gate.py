@@ -297,6 +297,11 @@ def test_an_exit_larger_than_what_is_left_to_reduce_is_refused_and_never_taken_f
     assert code(outcome) == "not_reducible"
 
 
+def test_part_of_a_position_leaves_in_whole_lots_and_an_odd_rest_as_a_whole() -> None:
+    assert code(judged(an_exit(size="1.5"), broker="2.5", reducible="2.5")) == "off_lot"
+    assert isinstance(judged(an_exit(size="2.5"), broker="2.5", reducible="2.5"), Cleared)
+
+
 def test_a_stored_exit_is_cleared_again_and_an_entry_never() -> None:
     order = an_exit()
 

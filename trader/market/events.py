@@ -22,12 +22,14 @@ class CandleClosed:
 
     `previous_at` is the opened_at of the bar before it in the feed's own series (None: the first),
     so that a reader whose newest bar is another one knows that it missed something.
-    `is_late`: decided so late that nothing may be traded on it (settled 6).
+    `is_late`: told so late that nothing may be traded on it (settled 6). `decide_by_s`: until when,
+    in host seconds, a decision on it is in time (None: whenever); a suspended machine lets it pass.
     """
 
     candle: Candle
     previous_at: datetime | None
     is_late: bool = False
+    decide_by_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

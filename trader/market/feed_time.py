@@ -71,6 +71,12 @@ class FeedTime(Generic[T]):
             return None
         return self._latest + timedelta(seconds=(elapsed_s - self._latest_s) * self.speed)
 
+    def reaches_s(self, at: datetime) -> float | None:
+        """The elapsed second at which the venue's time, by its latest, is that; None: not known."""
+        if self._latest is None:
+            return None
+        return self._latest_s + (at - self._latest).total_seconds() / self.speed
+
     def venue_says(self, at: datetime, speed: float, elapsed_s: float) -> None:
         """The venue's own clock: sets the speed, and the time where ours is unknown or ahead."""
         now, latest = self.now(elapsed_s), self.latest(elapsed_s)

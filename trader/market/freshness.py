@@ -60,8 +60,11 @@ class Freshness:
         """When silence turns something stale that was fresh at `judged_s`; earlier is harmless."""
         if self.frame_s is None or isinstance(self.market, MarketClosed):
             return NEVER_S
-        due_s = (frames_due_s(self.frame_s), *self._data_due_s.values())
-        return min((each for each in due_s if each > judged_s), default=NEVER_S)
+        first_s = NEVER_S
+        for due_s in (frames_due_s(self.frame_s), *self._data_due_s.values()):
+            if judged_s < due_s < first_s:
+                first_s = due_s
+        return first_s
 
     def connected(self, elapsed_s: float) -> None:
         """The subscription stands (again)."""

@@ -369,9 +369,10 @@ class Line:
         taken = self.series.add_or_replace(candle)
         match taken:
             case New() | Replaced():
-                now = self._time.latest(elapsed_s)
                 late_at = candle.closes_at + self._time.late_after(self.timeframe)
-                return (CandleClosed(candle, previous_at, now is not None and now > late_at),)
+                decide_by_s = self._time.reaches_s(late_at)
+                is_late = decide_by_s is not None and decide_by_s < elapsed_s
+                return (CandleClosed(candle, previous_at, is_late, decide_by_s),)
             case Duplicate():
                 return _NONE
             case Stale():

@@ -48,7 +48,7 @@ class Spool(Protocol):
     """The local fallback for exits and cancels while the database is down."""
 
     def record_count(self) -> int:
-        """Records not yet replayed."""
+        """Records not yet replayed, and those that are being written."""
         ...
 
     async def append(self, entry: OrderEntry | ChangeEntry) -> Recorded[Order] | Recorded[Change]:

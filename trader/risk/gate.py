@@ -48,6 +48,8 @@ def clear(
     if absurd is not None:
         return absurd
     if order.purpose is not Purpose.ENTRY or _reduces(order, broker_qty, reducible):
+        if order.qty % instrument.lot != 0 and order.qty != reducible:
+            return _off_lot(order.qty, instrument)  # no venue takes it, but a whole odd rest
         return _as_exit(order, broker_qty, reducible)
     refusal = (
         _refusal(SESSION, standing, limits)
@@ -230,6 +232,10 @@ def _absurd(order: Order, instrument: Instrument) -> Refused | None:
     return None
 
 
+def _off_lot(qty: Quantity, instrument: Instrument) -> Refused:
+    return Refused("off_lot", f"{qty} in lots of {instrument.lot}")
+
+
 def _order_refusal(
     order: Order,
     broker_qty: Quantity,
@@ -259,7 +265,7 @@ def _order_refusal(
             detail = f"{order.price} reaches past {mark} by more than {limits.collar_fraction}"
             return Refused("price_outside_collar", detail)
     if qty % instrument.lot != 0:
-        return Refused("off_lot", f"{qty} in lots of {instrument.lot}")
+        return _off_lot(qty, instrument)
     for each in (order.price, order.stop_price, stop):
         if each is not None and each % instrument.tick != 0:
             return Refused("off_tick", f"prices must be multiples of {instrument.tick}")

@@ -20,7 +20,7 @@ from trader.session.report import view_of
 from trader.session.state import SessionState
 
 
-def closed(state: SessionState, event: CandleClosed) -> Effects:
+def closed(state: SessionState, event: CandleClosed, now_s: float) -> Effects:
     """A final bar. Only a new one, in time and as first closed, goes to a warm strategy."""
     cursor = state.cursor
     if cursor is None:
@@ -29,11 +29,14 @@ def closed(state: SessionState, event: CandleClosed) -> Effects:
     taken = cursor.take(candle, event.previous_at)
     match taken:
         case New():
-            is_in_time = not event.is_late and not candle.revision
+            is_over = event.decide_by_s is not None and now_s > event.decide_by_s
+            is_late = event.is_late or is_over
+            is_in_time = not is_late and not candle.revision
             if is_in_time and state.is_strategy_ready and not state.is_exits_only:
                 state.asked_candle = candle
+                state.decide_by_s = event.decide_by_s
                 return (AskStrategy(candle, state.view or view_of(state), state.rebuild),)
-            return _undecided(state, event)
+            return _undecided(state, candle, is_late)
         case Replaced():
             return rebuild(state)  # the strategy's past has changed; it never runs on it
         case Duplicate():
@@ -47,11 +50,10 @@ def closed(state: SessionState, event: CandleClosed) -> Effects:
             assert_never(taken)
 
 
-def _undecided(state: SessionState, event: CandleClosed) -> Effects:
-    candle = event.candle
+def _undecided(state: SessionState, candle: Candle, is_late: bool) -> Effects:
     if state.is_exits_only:
         why = "exits_only"
-    elif event.is_late:
+    elif is_late:
         why = "bar_late"
     elif candle.revision:
         why = "bar_replaced"  # we never saw it as it first closed

@@ -30,6 +30,8 @@ def decided(state: SessionState, event: StrategyDecided, now_s: float) -> Effect
     candle = state.asked_candle
     if candle is None or event.rebuild != state.rebuild or event.bar_opened_at != candle.opened_at:
         return NOTHING  # an answer to an older question
+    if state.decide_by_s is not None and now_s > state.decide_by_s:
+        return (gating.refusal(candle, "bar_late", "the bar was over for too long"),)
     decision = event.decision
     state.decision = decision
     state.decided_candle = candle

@@ -13,6 +13,8 @@ from trader.session.state import SessionState
 
 def protect(state: SessionState, now_s: float) -> Effects:
     """One stop over the whole position while it has one; nothing that rests at flat."""
+    if not state.orders and state.stop_price is None:
+        return NOTHING  # nothing stands, and nothing should
     stop = state.protective()
     held = Quantity(abs(state.broker.broker_qty))
     exits = [w for w in state.open_orders() if w.order.purpose is Purpose.EXIT]

@@ -97,6 +97,7 @@ class SessionState:
     is_strategy_ready: bool = False
     rebuilt_to: datetime | None = None  # newest bar of the window that the rebuild was given
     asked_candle: Candle | None = None
+    decide_by_s: float | None = None  # host seconds: a later answer is none; None: whenever
     decision: Decision = NO_DECISION  # the newest, with the bar it was made on
     decided_candle: Candle | None = None
 

@@ -122,7 +122,7 @@ def step(state: SessionState, event: SessionEvent, now_s: float) -> Effects:
     effects: Effects
     match event:
         case CandleClosed():  # the two of every bar first: match tries in order
-            return bars.closed(state, event)
+            return bars.closed(state, event, now_s)
         case StrategyDecided():
             return deciding.decided(state, event, now_s)
         case PriceMoved():

@@ -9,9 +9,12 @@ import typer
 from rich.console import Console
 
 from actors.app.simulation import batch, report
+from actors.app.simulation.coverage import never_met
 from actors.app.simulation.faults import KINDS
 from actors.app.simulation.run import Options, run_seed
 from adapters.gateway.client import ExitCode
+
+COVERING_SEEDS_COUNT = 5_000  # from here on an empty cell is a hole in the workload
 
 app = typer.Typer(add_completion=False)
 
@@ -42,12 +45,15 @@ def simulate(
     replay = _replay(faults, strategy)
     verdicts = batch.run_batch(range(first, first + seeds), options, jobs)
     summary = report.watch(verdicts, seeds, console, replay)
+    empty = _empty(summary, options.faults) if seeds >= COVERING_SEEDS_COUNT else []
     if as_json:
-        _say(summary)
+        _say(summary, empty)
     else:
         console.print(report.coverage_table(summary, options.faults))
+        for line in empty:
+            console.print(line, style="bold red")
         console.print(_in_a_line(summary), highlight=False)
-    raise typer.Exit(ExitCode.FAILED if summary.failed else 0)
+    raise typer.Exit(ExitCode.FAILED if summary.failed or empty else 0)
 
 
 def _one(seed: int, options: Options, *, trace: bool, as_json: bool) -> int:
@@ -105,11 +111,18 @@ def _in_a_line(summary: report.Summary) -> str:
     )
 
 
-def _say(summary: report.Summary) -> None:
+def _empty(summary: report.Summary, faults: Sequence[str]) -> list[str]:
+    """So many worlds must have met everything that can be met."""
+    cells = never_met(summary.cells, faults)
+    return [f"{fault} never met an order that was {status}" for fault, status in cells]
+
+
+def _say(summary: report.Summary, empty: list[str]) -> None:
     found = {
         "seeds": summary.seeds_count,
         "per_minute": round(summary.per_minute),
         "failed": {each.seed: [str(b) for b in each.broken] for each in summary.failed},
+        "never_met": empty,
         "cells": {f"{fault} x {state}": n for (fault, state), n in summary.cells.items()},
         **summary.counts,
     }

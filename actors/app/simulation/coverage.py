@@ -6,6 +6,7 @@ drew for it. Chance alone would hardly ever strike in the milliseconds between r
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,28 @@ AIMED = (
     Status.CANCELED,
     Status.REJECTED,
 )
+
+
+# In which a fault can meet an order. PENDING_RECORD is in memory only: nothing is at risk yet.
+MET = (
+    Status.INITIALIZED,
+    Status.SUBMITTED,
+    Status.UNKNOWN,
+    Status.ACCEPTED,
+    Status.PENDING_UPDATE,
+    Status.PENDING_CANCEL,
+    Status.PARTIALLY_FILLED,
+    Status.FILLED,
+    Status.CANCELED,
+    Status.EXPIRED,
+    Status.REJECTED,
+    Status.DENIED,
+)
+
+
+def never_met(cells: Mapping[Cell, int], faults: Iterable[str]) -> list[Cell]:
+    """The cells that stayed empty."""
+    return [(fault, status) for fault in faults for status in MET if not cells.get((fault, status))]
 
 
 class Coverage:

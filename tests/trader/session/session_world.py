@@ -144,12 +144,20 @@ class World:
                 self.done.append(effect)
                 queue += self._do(effect)
 
-    def bar(self, decision: Decision | None = None, close: Decimal | None = None) -> None:
-        """One new bar, with the strategy's decision on it."""
+    def bar(
+        self,
+        decision: Decision | None = None,
+        close: Decimal | None = None,
+        *,
+        in_time_s: float | None = None,
+    ) -> None:
+        """One new bar, with the strategy's decision on it, which is in time for so long."""
         if decision is not None:
             self.decide = lambda _: decision
         (candle,) = self._bars(1, close)
-        self.tell(CandleClosed(candle, candle.opened_at - timedelta(minutes=1)))
+        decide_by_s = None if in_time_s is None else self.now_s + in_time_s
+        before = candle.opened_at - timedelta(minutes=1)
+        self.tell(CandleClosed(candle, before, decide_by_s=decide_by_s))
         self.decide = lambda _: Nothing("quiet")
 
     def move(self, price: Decimal | int) -> None:

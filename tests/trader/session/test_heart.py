@@ -53,6 +53,7 @@ from trader.session.events import (
     CloseRequested,
     ReconcileRequested,
     StoreChanged,
+    StrategyDecided,
     TradingState,
     TradingStateChanged,
 )
@@ -72,6 +73,26 @@ def test_an_entry_is_granted_recorded_sent_and_filled(world: World) -> None:
     assert world.state.position.qty == 10
     assert len(world.arrivals) == 1
     assert len(world.kept(FillEntry)) == 1
+
+
+def test_a_bar_that_waited_until_its_time_was_over_is_not_decided_on(world: World) -> None:
+    world.bar(buy(10), in_time_s=-1)
+
+    assert world.refusals() == ["bar_late"]
+    assert world.arrivals == []
+
+
+def test_a_decision_that_comes_after_the_bars_time_was_over_is_none(world: World) -> None:
+    world.lose = {"AskStrategy"}
+    world.bar(in_time_s=30)
+    candle = world.state.asked_candle
+    assert candle is not None
+    world.wait(31)  # the machine slept
+
+    world.tell(StrategyDecided(SESSION, candle.opened_at, buy(10), world.state.rebuild))
+
+    assert "bar_late" in world.refusals()
+    assert world.arrivals == []
 
 
 def test_every_bar_ends_in_a_decision_with_its_reason(world: World) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from actors.app.simulation.invariants.checker import Checker
-from actors.app.simulation.invariants.freshness import entry_of
+from actors.app.simulation.invariants.freshness import ENTRY_S, entry_of
 from adapters.simulated.history import (
     BarFinished,
     BarsAnswered,
@@ -17,14 +17,16 @@ from adapters.simulated.history import (
 )
 from adapters.simulated.market import candle_of_bar
 from adapters.simulated.venue import VENUE
-from trader.ids import InstrumentId, SessionId, instrument_id
+from trader.ids import CauseKind, InstrumentId, SessionId, instrument_id
 from trader.instants import Timeframe
 from trader.market.candle import Candle
+from trader.orders.order import Order
 from trader.ports import BarReceived
 
 LATE_S = 30.0  # half a bar: what is decided later is decided on the past
 SLACK_S = 3.0  # lines, and strategies that live in the same host
 SHOWN_S = 1.0  # what a daemon was shown a moment ago may not have reached its strategies
+SLEEPING = frozenset({"pause", "suspend", "second_daemon"})  # kinds of faults
 EXITS_ONLY = "exits_only"
 WARMING_UP = "strategy_warming_up"
 
@@ -83,6 +85,8 @@ class OnlyOnFinishedBars(BarsOfTheVenue):
         self._newest: dict[tuple[str, SessionId], datetime | None] = {}
         self._shown_s: dict[tuple[str, InstrumentId, datetime], float] = {}
         self._holed: dict[tuple[str, SessionId], list[datetime]] = {}
+        # A machine that sleeps between a bar and its question asks late; it must not act on it.
+        self._sleeps = not SLEEPING.isdisjoint(self.world.plan.kinds)
         history = self.world.history
         history.listen(StrategyOpened, self._opened)
         history.listen(StrategyAsked, self._asked)
@@ -113,10 +117,19 @@ class OnlyOnFinishedBars(BarsOfTheVenue):
 
     def _left(self, left: WriteLeft) -> None:
         entry = entry_of(self.world, left)
+        if entry is not None and entry.cause_kind is CauseKind.CANDLE:
+            self._in_time(entry, left.at_s)
         holes = None if entry is None else self._holed.get((left.who, entry.session_id))
         if entry is not None and holes:
             minutes = ", ".join(f"{hole:%H:%M}" for hole in holes)
             self.broken(f"{left.who} sent the entry {entry.id} without knowing {minutes}")
+
+    def _in_time(self, entry: Order, left_s: float) -> None:
+        opened_at = datetime.fromisoformat(entry.cause_key)
+        finished_s = self._finished_s.get((entry.instrument, opened_at), 0.0)
+        if left_s - finished_s > LATE_S + ENTRY_S + SLACK_S:
+            late_s = left_s - finished_s
+            self.broken(f"the entry {entry.id} left {late_s:.1f} s after its bar had finished")
 
     def _opened(self, opened: StrategyOpened) -> None:
         before: Candle | None = None
@@ -159,7 +172,7 @@ class OnlyOnFinishedBars(BarsOfTheVenue):
             self.broken(f"{what}, which was another one when it finished")
         else:
             late_s = asked.at_s - self._finished_s.get(bar, 0.0)
-            if late_s > LATE_S + SLACK_S:
+            if late_s > LATE_S + SLACK_S and not self._sleeps:
                 self.broken(f"{what}, {late_s:.1f} s after it had finished")
         self._once(asked, what)
         whose = (asked.daemon, asked.session_id)
