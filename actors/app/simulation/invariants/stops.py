@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from actors.app.simulation.invariants.orders import Recordings
+from adapters.sandbox.orders import Execution
 from adapters.simulated.history import WriteArrived
 from trader.ids import ClientOrderId, symbol_of
 from trader.money import Price
@@ -30,9 +31,14 @@ class StopsAreOfTheirPosition(Recordings):
             )
 
     def _carried(self, stop: Order) -> Iterator[Price | None]:
-        """The stops of the entries that made the position, newest first, by the venue's books."""
+        """The stops of the entries that made the position, newest first, by the venue's books.
+
+        An entry whose trade was undone has carried its stop all the same."""
         books = self.world.books(stop.account_id)
         symbol = symbol_of(stop.instrument)
+        for trade in books.busted:
+            if trade.symbol == symbol:
+                yield from self._stop_of(trade)
         since = self.world.clock.now() - UNHEARD_OF
         left = books.position_qty(symbol)
         for trade in reversed(books.executions):
@@ -41,6 +47,9 @@ class StopsAreOfTheirPosition(Recordings):
             was_over = trade.position_qty == 0 or trade.position_qty * left < 0
             if was_over and trade.at < since:
                 return
-            entry = self.recorded.get(ClientOrderId(trade.client_order_id))
-            if entry is not None and entry.purpose is Purpose.ENTRY:
-                yield entry.protective_stop
+            yield from self._stop_of(trade)
+
+    def _stop_of(self, trade: Execution) -> Iterator[Price | None]:
+        entry = self.recorded.get(ClientOrderId(trade.client_order_id))
+        if entry is not None and entry.purpose is Purpose.ENTRY:
+            yield entry.protective_stop
