@@ -9,8 +9,6 @@ import inspect
 import weakref
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
-from inspect import CORO_CREATED, getcoroutinestate
-from types import CoroutineType
 from types import CoroutineType
 from typing import Any, Protocol, TypeVar
 
@@ -57,7 +55,6 @@ class SimulatedProcess:
         for task in self.tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             _never_begin(task.get_coro())
-            _never_begin(task.get_coro())
             self._loop.bury(task)
         self._loop.bury(self.held)
 
@@ -77,14 +74,6 @@ def _never_begin(work: object) -> None:
         for each in inspect.getcoroutinelocals(work).values():
             _never_begin(each)
         work.close()
-
-
-def _never_begin(work: object) -> None:
-    """What was killed before its first step has nothing to undo, and Python need not complain."""
-    if isinstance(work, CoroutineType) and getcoroutinestate(work) == CORO_CREATED:
-        inner = work.cr_frame.f_locals.get("awaitable")  # of a wait that a pipe contains
-        work.close()
-        _never_begin(inner)
 
 
 PROCESS: ContextVar[SimulatedProcess | None] = ContextVar("simulated_process", default=None)

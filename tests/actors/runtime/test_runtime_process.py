@@ -190,19 +190,3 @@ def test_a_stream_keeps_its_order_and_dies_with_its_listener() -> None:
     loop.run_until_complete(server())
 
     assert told == list(range(10))
-
-
-def test_what_was_killed_before_its_first_step_is_no_complaint() -> None:
-    loop = a_loop()
-
-    async def main() -> None:
-        raise AssertionError("it never begins")
-
-    process = SimulatedProcess(loop, "daemon")
-    process.pause()
-    process.spawn(main())
-    loop.run_for(1)
-    process.kill()
-    loop.close()
-    del process, loop
-    gc.collect()  # a complaint would be an error here
