@@ -31,25 +31,22 @@ class StopsAreOfTheirPosition(Recordings):
             )
 
     def _carried(self, stop: Order) -> Iterator[Price | None]:
-        """The stops of the entries that made the position, newest first, by the venue's books.
-
-        An entry whose trade was undone has carried its stop all the same."""
+        """The stops of the entries that made the position, newest first, by the venue's books."""
         books = self.world.books(stop.account_id)
         symbol = symbol_of(stop.instrument)
-        for trade in books.busted:
-            if trade.symbol == symbol:
-                yield from self._stop_of(trade)
         since = self.world.clock.now() - UNHEARD_OF
         left = books.position_qty(symbol)
+        yield from (self._stop_of(trade) for trade in books.busted if trade.symbol == symbol)
         for trade in reversed(books.executions):
             if trade.symbol != symbol:
                 continue
             was_over = trade.position_qty == 0 or trade.position_qty * left < 0
             if was_over and trade.at < since:
                 return
-            yield from self._stop_of(trade)
+            yield self._stop_of(trade)
 
-    def _stop_of(self, trade: Execution) -> Iterator[Price | None]:
+    def _stop_of(self, trade: Execution) -> Price | None:
         entry = self.recorded.get(ClientOrderId(trade.client_order_id))
-        if entry is not None and entry.purpose is Purpose.ENTRY:
-            yield entry.protective_stop
+        if entry is None or entry.purpose is not Purpose.ENTRY:
+            return None
+        return entry.protective_stop
