@@ -1,0 +1,55 @@
+"""What a daemon hears of the market: the same as the adapter reads off the wire, without a wire.
+
+A test holds the two together, so that no world pays for JSON on each of its trades.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+
+from adapters.sandbox.events import BarClosed, BarRevised, Happening, TradePrinted
+from adapters.sandbox.tape import Bar
+from trader.ids import InstrumentId
+from trader.instants import Timeframe
+from trader.market.candle import Candle
+from trader.market.tick import Tick
+from trader.money import Price, Quantity
+from trader.ports import BarReceived, FeedEvent, FeedKind, TickReceived
+
+
+def candle_of_bar(
+    bar: Bar, instrument: InstrumentId, timeframe: Timeframe, revision: int
+) -> Candle:
+    """The venue's bar as its adapter hands it on: what the wire's words would come to."""
+    return Candle(
+        instrument,
+        timeframe,
+        bar.opened_at,
+        Price(bar.open),
+        Price(bar.high),
+        Price(bar.low),
+        Price(bar.close),
+        Quantity(bar.volume),
+        True,
+        revision,
+    )
+
+
+def heard_of(
+    happenings: Iterable[Happening],
+    wanted: Mapping[str, InstrumentId],
+    kind: FeedKind,
+    now: Callable[[], datetime],
+) -> Iterator[FeedEvent]:
+    """What one who wants those instruments, by symbol, hears; `now`: his wall clock."""
+    for each in happenings:
+        match each:
+            case TradePrinted() if each.symbol in wanted:
+                price, qty = Price(each.price), Quantity(each.qty)
+                instrument = wanted[each.symbol]
+                yield TickReceived(Tick(instrument, price, qty, each.at, now(), str(each.id)))
+            case BarClosed() | BarRevised() if kind is FeedKind.BARS and each.symbol in wanted:
+                revision = 1 if isinstance(each, BarRevised) else 0
+                candle = candle_of_bar(each.bar, wanted[each.symbol], Timeframe.M1, revision)
+                yield BarReceived(candle)
+            case _:
+                pass
