@@ -42,14 +42,15 @@ def heard_of(
 ) -> Iterator[FeedEvent]:
     """What one who wants those instruments, by symbol, hears; `now`: his wall clock."""
     for each in happenings:
-        match each:
-            case TradePrinted() if each.symbol in wanted:
-                price, qty = Price(each.price), Quantity(each.qty)
-                instrument = wanted[each.symbol]
-                yield TickReceived(Tick(instrument, price, qty, each.at, now(), str(each.id)))
-            case BarClosed() | BarRevised() if kind is FeedKind.BARS and each.symbol in wanted:
-                revision = 1 if isinstance(each, BarRevised) else 0
-                candle = candle_of_bar(each.bar, wanted[each.symbol], Timeframe.M1, revision)
-                yield BarReceived(candle)
-            case _:
-                pass
+        if isinstance(each, TradePrinted) and each.symbol in wanted:
+            price, qty = Price(each.price), Quantity(each.qty)
+            instrument = wanted[each.symbol]
+            yield TickReceived(Tick(instrument, price, qty, each.at, now(), str(each.id)))
+        elif (
+            kind is FeedKind.BARS
+            and isinstance(each, BarClosed | BarRevised)
+            and each.symbol in wanted
+        ):
+            revision = 1 if isinstance(each, BarRevised) else 0
+            candle = candle_of_bar(each.bar, wanted[each.symbol], Timeframe.M1, revision)
+            yield BarReceived(candle)

@@ -51,14 +51,11 @@ class Spoiler:
         self, event: FeedEvent, wanted: Mapping[str, InstrumentId], now: datetime
     ) -> Iterator[tuple[float, FeedEvent]]:
         """What comes instead, each with the seconds that it comes later."""
-        match event:
-            case TickReceived():
-                symbol = symbol_of(event.tick.instrument)
-            case BarReceived():
-                symbol = symbol_of(event.candle.instrument)
-            case _:
-                yield 0.0, event
-                return
+        if not isinstance(event, TickReceived | BarReceived):
+            yield 0.0, event
+            return
+        about = event.tick if isinstance(event, TickReceived) else event.candle
+        symbol = symbol_of(about.instrument)
         if self._strikes(FeedFaultKind.DATALESS, symbol):
             return
         if self._strikes(FeedFaultKind.GARBAGE, symbol):
