@@ -6,23 +6,21 @@ called `start`, so a killed or paused daemon hears nothing and dials nobody.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from adapters.sandbox.events import BarClosed, BarRevised, Happening, TradePrinted
+from adapters.sandbox.events import Happening
 from adapters.simulated.feed_faults import FeedFault, FeedFaultKind, FeedFaults
+from adapters.simulated.heard import candle_of_bar, heard_of
 from adapters.simulated.history import FeedDown, FeedHeard, FeedStarted, FeedUp, History
 from adapters.simulated.line import Stream
-from adapters.simulated.market import candle_of_bar
 from adapters.simulated.spoiled import Spoiler
 from adapters.simulated.venue import VENUE, SimulatedVenue
 from trader.ids import InstrumentId, symbol_of
 from trader.instants import Timeframe
-from trader.market.tick import Tick
-from trader.money import Price, Quantity
 from trader.ports import (
     BarReceived,
     FeedBeat,
@@ -238,19 +236,19 @@ class SimulatedFeed:
         if not self._is_up:
             return
         if self._faults.quiet and self._spoiler.is_idle:
-            heard = (self._event(each) for each in happenings)
-            self._send(tuple(event for event in heard if event is not None))
+            self._send(tuple(self._heard_of(happenings)))
             return
         in_time: list[FeedEvent] = []
-        for each in happenings:
-            event = self._event(each)
-            if event is not None:
-                for delay_s, spoiled in self._spoiler.spoil(event, self._instruments, self._now()):
-                    if delay_s:
-                        self._send_later(delay_s, spoiled)
-                    else:
-                        in_time.append(spoiled)
+        for event in self._heard_of(happenings):
+            for delay_s, spoiled in self._spoiler.spoil(event, self._instruments, self._now()):
+                if delay_s:
+                    self._send_later(delay_s, spoiled)
+                else:
+                    in_time.append(spoiled)
         self._send(tuple(in_time))
+
+    def _heard_of(self, happenings: Iterable[Happening]) -> Iterator[TickReceived | BarReceived]:
+        return heard_of(happenings, self._instruments, self._kind, self._now)
 
     def _send_later(self, delay_s: float, event: FeedEvent) -> None:
         stream = self._stream
@@ -260,32 +258,6 @@ class SimulatedFeed:
                 self._send((event,))
 
         asyncio.get_running_loop().call_later(delay_s, send, context=self._server)
-
-    def _event(self, happening: Happening) -> FeedEvent | None:
-        match happening:
-            case TradePrinted():
-                instrument = self._instruments.get(happening.symbol)
-                if instrument is None:
-                    return None
-                return TickReceived(
-                    Tick(
-                        instrument,
-                        Price(happening.price),
-                        Quantity(happening.qty),
-                        happening.at,
-                        self._now(),
-                        str(happening.id),
-                    )
-                )
-            case BarClosed() | BarRevised():
-                instrument = self._instruments.get(happening.symbol)
-                if instrument is None or self._kind is not FeedKind.BARS:
-                    return None
-                revision = 1 if isinstance(happening, BarRevised) else 0
-                candle = candle_of_bar(happening.bar, instrument, Timeframe.M1, revision)
-                return BarReceived(candle)
-            case _:
-                return None
 
     # Faults of the connection
 

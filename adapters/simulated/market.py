@@ -13,6 +13,7 @@ from adapters.sandbox.events import BarClosed, BarRevised, Happening
 from adapters.sandbox.hours import day_end
 from adapters.sandbox.tape import Bar
 from adapters.simulated.feed_faults import FeedFault, FeedFaultKind, FeedFaults
+from adapters.simulated.heard import candle_of_bar
 from adapters.simulated.history import BarFinished, BarsAnswered, ClockAnswered, History
 from adapters.simulated.line import Line, LineLost, Loss, Way
 from adapters.simulated.venue import MINUTE, VENUE, SimulatedVenue, wired
@@ -20,7 +21,6 @@ from trader.ids import InstrumentId, instrument_id, symbol_of
 from trader.instants import Timeframe
 from trader.instrument import Instrument
 from trader.market.candle import Candle
-from trader.money import Price, Quantity
 from trader.orders.events import QueryFailed
 from trader.ports import BarsReported, VenueClock
 
@@ -28,24 +28,6 @@ T = TypeVar("T")
 
 QUESTION_S_MAX = 10.0  # what the adapter waits for an answer
 SPREAD = 3.0  # the slowest exchange takes so many times longer than the quickest
-
-
-def candle_of_bar(
-    bar: Bar, instrument: InstrumentId, timeframe: Timeframe, revision: int
-) -> Candle:
-    """The venue's bar as its adapter hands it on: what the wire's words would come to."""
-    return Candle(
-        instrument,
-        timeframe,
-        bar.opened_at,
-        Price(bar.open),
-        Price(bar.high),
-        Price(bar.low),
-        Price(bar.close),
-        Quantity(bar.volume),
-        True,
-        revision,
-    )
 
 
 def note_bars(venue: SimulatedVenue, history: History) -> None:

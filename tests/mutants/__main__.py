@@ -80,11 +80,21 @@ def _hunted(hunts: Sequence[tuple[str, int, int]], jobs: int) -> Iterator[Catch]
 
 def _watched(catches: Iterator[Catch], total: int) -> Iterator[Catch]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True, soft_wrap=True)
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("hunts", total=total)
         for catch in catches:
             yield catch
             progress.update(task, advance=1, description=catch.bug)
+            if not console.is_terminal:
+                console.print(_in_a_line(catch), highlight=False, markup=False)
+
+
+def _in_a_line(catch: Catch) -> str:
+    if not _is_caught(catch):
+        return f"{catch.bug}: not caught in {catch.seeds_count} seeds"
+    first, *_ = catch.invariants
+    return f"{catch.bug}: {first} at seed {catch.seed}, the {catch.seeds_count}.: {catch.what}"
 
 
 def _is_caught(catch: Catch) -> bool:

@@ -47,7 +47,7 @@ BUGS = (
         "a halt is not written where it outlives the database",
         (
             Edit(
-                OperatorDesk.halt,
+                OperatorDesk._halt,
                 "trouble = _failure(lambda: self._latch.write_file(reason))",
                 'trouble = ""',
             ),

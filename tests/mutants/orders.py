@@ -8,7 +8,7 @@ from tests.mutants.directed import all_of, busy, every_session, far, in_pairs, o
 from tests.mutants.planting import Bug, Edit
 from trader.orders.working import WorkingOrder
 from trader.positions import position
-from trader.session import changing, doubting, gating, ordering, reporting, sending
+from trader.session import changing, doubting, gating, reporting, sending
 
 NO_ANSWER = ("request_lost", "reply_lost", "error_before", "error_after", "garbage_reply")
 LATE = ("late_arrival", "late_reply")
@@ -88,16 +88,16 @@ BUGS = (
     ),
     Bug(
         "give_up_forgets_the_row",
-        "an order whose row came too late is forgotten, and its row is not ended",
+        "an order that never arrived is forgotten, and its row is not ended",
         (
             Edit(
-                ordering.recorded,
-                "denied = _deny(state, working, refused.reason_code, refused.detail, now_s)",
-                "del state.orders[order.id]\nreturn (Release(order.id),)",
+                doubting.absent,
+                "effects = move(",
+                "del state.orders[working.order.id]\nreturn NOTHING\neffects = move(",
             ),
         ),
-        faults=("db_stalled", "db_slow", "db_silent", "feed_silent", "feed_stalled"),
-        bend=busy(20),
+        faults=("request_lost", "unreachable", "error_before"),
+        bend=all_of(every_session("restless", qty=10), busy(20)),
     ),
     Bug(
         "lost_reply_pends_for_ever",
@@ -187,23 +187,6 @@ BUGS = (
         (Edit(LastGate.over, "left.qty = cum_qty", "pass"),),
         faults=("silent_reject", "manual_cancel", "error_before", "rate_limited"),
         bend=all_of(busy(30), ordered("close", count=4)),
-    ),
-    Bug(
-        "entry_deadline_ignored",
-        "an entry leaves however old its decision is",
-        (
-            Edit(
-                gating.why_not_now,
-                "if now_s - working.decided_s > state.rules.entry_deadline_s:",
-                "if False:",
-            ),
-            Edit(LastGate._refusal, "if now_s > deadline_s:", "if False:"),
-        ),
-        faults=("db_stalled", "rate_limited"),
-        bend=all_of(
-            every_session("restless", qty=10),
-            in_pairs("db_stalled", apart_s=0.0, count=15, at_second=59.8),
-        ),
     ),
     Bug(
         "old_incarnation_sends",

@@ -10,8 +10,11 @@ from tests.mutants.hunt import in_a_process
 from tests.mutants.planting import Bug, Edit, function_of
 
 COUNT_MIN = 28
-SOON_CAUGHT = (  # of each kind of room one, with the seeds that it takes at the most
-    ("no_fill_dedupe", 3),
+SOON_CAUGHT = (  # one of each room, with the seeds that it takes at the most
+    ("timeout_is_rejected", 5),
+    ("no_fill_dedupe", 5),
+    ("run_on_replaced", 5),
+    ("resume_without_its_row", 5),
 )
 
 

@@ -9,12 +9,9 @@ from decimal import Decimal
 import pytest
 from store.store_parts import an_order
 
-from actors.app.simulation.invariants.bars import (
-    OnEveryBar,
-    OnlyOnFinishedBars,
-    WallClockIsIgnored,
-)
+from actors.app.simulation.invariants.bars import OnlyOnFinishedBars
 from actors.app.simulation.invariants.checker import Broken, Checker
+from actors.app.simulation.invariants.every_bar import OnEveryBar, WallClockIsIgnored
 from actors.app.simulation.invariants.freshness import (
     OnlyInAnOpenMarket,
     OnlyOnAFreshFeed,
@@ -26,6 +23,7 @@ from actors.app.simulation.run import run_plan
 from actors.app.simulation.world import World
 from actors.market_data import MarketData
 from actors.runtime import SimulatedLoop
+from adapters.simulated.heard import candle_of_bar
 from adapters.simulated.history import (
     BarFinished,
     BarsAnswered,
@@ -36,7 +34,6 @@ from adapters.simulated.history import (
     StrategyOpened,
     WriteLeft,
 )
-from adapters.simulated.market import candle_of_bar
 from adapters.simulated.rows import LeaseRow, SessionRow
 from trader.ids import AccountId, CauseKind, InstrumentId, SessionId, instant_key
 from trader.instants import Timeframe

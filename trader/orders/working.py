@@ -29,6 +29,7 @@ class WorkingOrder:
     absences: int = 0  # how often the venue did not know it, since it was UNKNOWN
     first_absent_s: float | None = None
     probes: int = 0
+    unfilled_s: float | None = None  # when a market order that works still is looked into
     cancels: int = 0  # how often we asked for its cancel
 
     @property

@@ -4,14 +4,25 @@ Level-triggered: a lost answer, a lost message or a crashed neighbour shows up h
 that is still owed, and is asked for again. Every repetition is idempotent.
 """
 
-from trader.orders.order import Status
-from trader.session import asking, protecting
-from trader.session.effects import NOTHING, AuditDecision, Effects, Find, Release
+from trader.money import plain
+from trader.orders.order import OrderType, Status
+from trader.orders.working import WorkingOrder
+from trader.session import asking, changing, protecting
+from trader.session.effects import (
+    NOTHING,
+    AuditDecision,
+    Effects,
+    Find,
+    Notice,
+    Release,
+    Severity,
+)
 from trader.session.moving import doubt, probe_wait_s
 from trader.session.report import heat_report
 from trader.session.state import NEVER_S, SessionState
 
 REPEAT_RECORD_S = 5.0  # an answer of the journal that did not come: the write is idempotent
+UNFILLED_S = 30.0  # a market order that works for longer will hardly fill by itself
 
 
 def due(state: SessionState, now_s: float) -> Effects:
@@ -24,6 +35,7 @@ def due(state: SessionState, now_s: float) -> Effects:
         if now_s >= state.orders_due_s:
             effects += asking.ask_orders(state, now_s)
         effects += _records(state, now_s) + _submits(state, now_s) + _probes(state, now_s)
+        effects += _unfilled(state, now_s)
         if now_s >= state.heat_due_s:
             effects += heat_report(state, now_s)
         state.owe(state.position_due_s)
@@ -76,6 +88,41 @@ def _probes(state: SessionState, now_s: float) -> Effects:
             effects += (Find(order_id),)
         state.owe(at_s)
     return effects
+
+
+def _unfilled(state: SessionState, now_s: float) -> Effects:
+    """A market order that the venue has and does not fill, in an open market: a person must look.
+
+    It is asked for, and never sent again: it may fill at any moment.
+    """
+    effects: Effects = NOTHING
+    for working in state.open_orders():
+        order = working.order
+        if order.type is not OrderType.MARKET or working.status not in changing.CHANGEABLE:
+            continue
+        if not state.is_market_open:
+            working.unfilled_s = None
+            continue
+        if working.unfilled_s is None:
+            working.unfilled_s = now_s + UNFILLED_S
+        elif now_s >= working.unfilled_s:
+            working.unfilled_s = now_s + UNFILLED_S
+            effects += (Find(order.id), *_alarm(state, working))
+        state.owe(working.unfilled_s)
+    return effects
+
+
+def _alarm(state: SessionState, working: WorkingOrder) -> Effects:
+    order, key = working.order, f"unfilled:{working.order.id}"
+    if key in state.noticed:
+        return NOTHING
+    state.noticed.add(key)
+    severity = Severity.CRITICAL if working.is_exit else Severity.WARNING
+    text = (
+        f"{order.purpose} {order.side} {plain(order.qty)} {order.instrument} ({order.id}): "
+        f"the venue has it and does not fill it ({plain(working.cum_qty)} so far)"
+    )
+    return (Notice(severity, "market_order_unfilled", text),)
 
 
 def _grants(state: SessionState, now_s: float) -> Effects:

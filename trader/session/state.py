@@ -164,6 +164,7 @@ class SessionState:
             self.proofs.pop(order_id, None)
             self.attempts.pop(order_id, None)
             self.request_over_s.pop(order_id, None)
+            self.noticed.discard(f"unfilled:{order_id}")
         while len(self.ended) > ENDED_MAX:
             self.ended.pop(next(iter(self.ended)))
 

@@ -18,7 +18,7 @@ from tests.trader.session.session_world import (
 )
 from trader.accounts.events import StreamConnected
 from trader.ids import ClientOrderId
-from trader.market.events import FeedStale
+from trader.market.events import FeedStale, MarketClosed
 from trader.orders.events import (
     OpenOrdersReported,
     OrderFilled,
@@ -45,6 +45,7 @@ from trader.session.effects import (
     Find,
     Forget,
     ReportHeat,
+    Severity,
     Submit,
 )
 from trader.session.events import (
@@ -806,6 +807,33 @@ def test_an_order_that_waits_for_the_market_does_not_hold_up_the_reconcile(world
     assert world.state.position.qty == 7
     questions = [each for each in world.done if isinstance(each, AskPosition)]
     assert len(questions) < 30  # not one each second for as long as the order waits
+
+
+def test_an_exit_that_the_venue_has_and_does_not_fill_rings_once_and_is_asked_for(
+    world: World,
+) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.fill_markets = False
+    world.bar(leave())
+    (stuck,) = world.working()
+    world.wait(29)
+    assert world.notices("market_order_unfilled") == []
+    world.wait(60)
+
+    (notice,) = world.notices("market_order_unfilled")
+    assert notice.severity is Severity.CRITICAL
+    assert world.done.count(Find(stuck.order.id)) >= 2
+    assert world.working() == [stuck]  # nothing else was sent for the same shares
+
+
+def test_an_order_that_waits_for_a_closed_market_is_no_alarm(world: World) -> None:
+    world.fill_markets = False
+    world.bar(buy(10))
+    world.tell(MarketClosed(START, None))
+    world.wait(120)
+
+    assert world.notices("market_order_unfilled") == []
 
 
 def test_a_quiet_session_reports_its_heat_every_five_seconds(world: World) -> None:

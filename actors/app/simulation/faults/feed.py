@@ -53,6 +53,16 @@ def _while(kind: FeedFaultKind, *lasting_s: float) -> Hand:
     return hand
 
 
+def _halted(world: "World") -> None:
+    """One symbol rests; the others trade on."""
+    chance = world.chance
+    world.feed_faults.install(
+        FeedFault(
+            K.HALTED, symbol=chance.choice(world.venue.symbols), for_s=chance.choice((100, 300))
+        )
+    )
+
+
 def _kind(kind: FeedFaultKind, says: str, hand: Hand, group: str = "A") -> Kind:
     return Kind(kind.value, group, says, hand, is_awaited=True)
 
@@ -82,5 +92,5 @@ KINDS = (
     _kind(K.RULES_FAIL, "nobody says what is traded", _while(K.RULES_FAIL, 60)),
     _kind(K.CORRECTED, "a bar turns out to be another one", _some(K.CORRECTED)),
     _kind(K.CLOSED, "the market closes, and opens again", _while(K.CLOSED, 100, 300)),
-    _kind(K.HALTED, "a symbol does not trade for a while", _while(K.HALTED, 100, 300)),
+    _kind(K.HALTED, "a symbol does not trade for a while", _halted),
 )

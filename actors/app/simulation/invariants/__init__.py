@@ -1,15 +1,12 @@
 """The promises as checkers; each reads the true history of venue and rows, no daemon's word."""
 
 from actors.app.simulation.invariants.adjustments import BrokerWins
-from actors.app.simulation.invariants.bars import (
-    OnEveryBar,
-    OnlyOnFinishedBars,
-    WallClockIsIgnored,
-)
+from actors.app.simulation.invariants.bars import OnlyOnFinishedBars
 from actors.app.simulation.invariants.budgets import Budgets
 from actors.app.simulation.invariants.checker import Broken, Checker
 from actors.app.simulation.invariants.convergence import Converged, FillsAgree
 from actors.app.simulation.invariants.deadlines import EntriesLeaveInTime
+from actors.app.simulation.invariants.every_bar import OnEveryBar, WallClockIsIgnored
 from actors.app.simulation.invariants.exits import ExitsNeverBlocked
 from actors.app.simulation.invariants.freshness import (
     OnlyInAnOpenMarket,

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
 from adapters.simulated.rows import Committed, Restored
-from trader.ids import SessionId
-from trader.orders.order import Status
-from trader.records import FillEntry
+from trader.ids import ClientOrderId, SessionId
+from trader.orders.order import Status, request_id
+from trader.records import ChangeEntry, FillEntry, OrderEntry
 
+MOMENT_S = 4.0  # to the venue, back, and into the rows
 UNSETTLED = (
     Status.UNKNOWN,
     Status.PENDING_RECORD,
@@ -43,7 +44,10 @@ class Converged(Checker):
             truth = self.world.books(plan.account).position_qty(plan.symbol)
             if picture.state.position.qty != truth:
                 found.append(f"{plan.symbol}: memory {picture.state.position.qty}, venue {truth}")
+        on_their_way = set(self._on_their_way())
         for order_id, row in self.world.rows.orders.items():
+            if order_id in on_their_way:
+                continue
             theirs = self.world.order_at_venue(order_id)
             if row.status in UNSETTLED:
                 found.append(f"{order_id} is still {row.status}")
@@ -52,6 +56,19 @@ class Converged(Checker):
             elif theirs is not None and theirs.is_open == row.status.is_terminal:
                 found.append(f"{order_id} is {row.status}, at the venue {theirs.status}")
         return found
+
+    def _on_their_way(self) -> Iterator[ClientOrderId]:
+        """Orders of which a row was written a moment ago: what it asked for may be under way."""
+        since_s = self.world.loop.time() - MOMENT_S
+        for committed in reversed(self.world.history.of(Committed)):
+            if committed.at_s < since_s:
+                return
+            match committed.what:
+                case OrderEntry():
+                    yield committed.what.order.item.id
+                case ChangeEntry():
+                    yield committed.what.change.item.target
+                    yield request_id(committed.what.change.item)
 
 
 class FillsAgree(Checker):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from actors.app.simulation.invariants.orders import Recordings
+from adapters.sandbox.orders import Execution
 from adapters.simulated.history import WriteArrived
 from trader.ids import ClientOrderId, symbol_of
 from trader.money import Price
@@ -35,12 +36,17 @@ class StopsAreOfTheirPosition(Recordings):
         symbol = symbol_of(stop.instrument)
         since = self.world.clock.now() - UNHEARD_OF
         left = books.position_qty(symbol)
+        yield from (self._stop_of(trade) for trade in books.busted if trade.symbol == symbol)
         for trade in reversed(books.executions):
             if trade.symbol != symbol:
                 continue
             was_over = trade.position_qty == 0 or trade.position_qty * left < 0
             if was_over and trade.at < since:
                 return
-            entry = self.recorded.get(ClientOrderId(trade.client_order_id))
-            if entry is not None and entry.purpose is Purpose.ENTRY:
-                yield entry.protective_stop
+            yield self._stop_of(trade)
+
+    def _stop_of(self, trade: Execution) -> Price | None:
+        entry = self.recorded.get(ClientOrderId(trade.client_order_id))
+        if entry is None or entry.purpose is not Purpose.ENTRY:
+            return None
+        return entry.protective_stop
