@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from adapters.brokers.alpaca_feed import events_of
 from adapters.simulated.feed_faults import FeedFaultKind, FeedFaults
@@ -48,14 +49,16 @@ class Spoiler:
         self._overtaken.clear()
 
     def spoil(
-        self, event: FeedEvent, wanted: Mapping[str, InstrumentId], now: datetime
+        self, event: TickReceived | BarReceived, wanted: Mapping[str, InstrumentId], now: datetime
     ) -> Iterator[tuple[float, FeedEvent]]:
         """What comes instead, each with the seconds that it comes later."""
-        if not isinstance(event, TickReceived | BarReceived):
-            yield 0.0, event
-            return
-        about = event.tick if isinstance(event, TickReceived) else event.candle
-        symbol = symbol_of(about.instrument)
+        match event:
+            case TickReceived():
+                symbol = symbol_of(event.tick.instrument)
+            case BarReceived():
+                symbol = symbol_of(event.candle.instrument)
+            case _:
+                assert_never(event)
         if self._strikes(FeedFaultKind.DATALESS, symbol):
             return
         if self._strikes(FeedFaultKind.GARBAGE, symbol):
