@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
 from adapters.sandbox.events import Happening, OrderChanged
+from adapters.simulated.account_faults import POSITIONS
+from adapters.simulated.history import QuestionAnswered
 from adapters.simulated.rows import Committed
 from trader.ids import ClientOrderId
 from trader.orders.order import Purpose, Status
@@ -40,9 +42,16 @@ class ExitsNeverBlocked(Checker):
         """Refusals in the rows, fills at the venue."""
         self._held: dict[tuple[str, str], Decimal] = {}
         self._moved_s: dict[tuple[str, str], float] = {}
+        self._shown_s: dict[str, float] = {}  # of the newest question for positions with an answer
         self._stops: defaultdict[tuple[str, str], set[Decimal]] = defaultdict(set)  # of entries
         self.world.history.listen(Committed, self._committed)
+        self.world.history.listen(QuestionAnswered, self._answered)
         self.world.venue.listen(self._happened)
+
+    def _answered(self, answer: QuestionAnswered) -> None:
+        if answer.is_ok and answer.path == POSITIONS:
+            asked_s = max(answer.asked_s, self._shown_s.get(answer.number, 0.0))
+            self._shown_s[answer.number] = asked_s
 
     def _committed(self, committed: Committed) -> None:
         entry = committed.what
@@ -80,11 +89,24 @@ class ExitsNeverBlocked(Checker):
                 self._stops[key].add(row.order.protective_stop)
             return
         is_less = abs(after) < abs(before) and after * before >= 0
-        if not is_less and now_s > self._moved_s.get(key, -ELSEWHERE_S) + ELSEWHERE_S:
+        if not is_less and not self._is_news(key, now_s):
             self.broken(
                 f"{trade.client_order_id}, {row.order.purpose}, brought {trade.symbol} from"
                 f" {before} to {after}"
             )
+
+    def _is_news(self, key: tuple[str, str], now_s: float) -> bool:
+        """Whether the position was moved behind our back so lately, or while nobody answered."""
+        number, symbol = key
+        adjustments = self.world.venue.host.venue.ledger.account(number).adjustments
+        moved = [each.at for each in adjustments if each.symbol == symbol]
+        moved_s = self._moved_s.get(key, -ELSEWHERE_S)
+        if moved:
+            ago_s = (self.world.clock.now() - moved[-1]).total_seconds()
+            moved_s = max(moved_s, now_s - ago_s)
+        if moved_s < 0:
+            return False
+        return now_s <= moved_s + ELSEWHERE_S or self._shown_s.get(number, 0.0) < moved_s
 
     async def after_order_period(self) -> list[str]:
         """What protects a position lies on its other side, is no larger, and is its own."""
