@@ -265,9 +265,12 @@ class Journal(Actor):
             _refuse(asked, "store_down", self._backlog.down_because)
             return
 
+        def recorded(proof: Recorded[Order] | Recorded[Change]) -> None:
+            asked.reply_to.tell(_recorded(proof, was_stored=False))
+
         self.pipe(
             self._spool.append(asked.entry),
-            done=lambda proof: asked.reply_to.tell(_recorded(proof, was_stored=False)),
+            done=recorded,  # which tells this actor nothing
             failed=lambda error: _refuse(asked, "spool_failed", repr(error)),
         )
 

@@ -171,6 +171,7 @@ class StoredOrder:
     applied_qty: Quantity  # the sum of its fills' rows
     pending_cancel: bool  # a cancel request's row exists and no answer was written
     recorded_at: datetime  # the database's clock: budgets are counted from it
+    is_of_position: bool  # since it was last flat or on the other side: filled, or a stop made
 
 
 @dataclass(frozen=True, slots=True)

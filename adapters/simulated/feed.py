@@ -28,6 +28,7 @@ from trader.ports import (
     FeedEvent,
     FeedKind,
     FeedLost,
+    TickReceived,
 )
 
 BEAT_S = 5.0  # without data: the adapter's ping and the venue's pong
@@ -246,7 +247,7 @@ class SimulatedFeed:
                     in_time.append(spoiled)
         self._send(tuple(in_time))
 
-    def _heard_of(self, happenings: Iterable[Happening]) -> Iterator[FeedEvent]:
+    def _heard_of(self, happenings: Iterable[Happening]) -> Iterator[TickReceived | BarReceived]:
         return heard_of(happenings, self._instruments, self._kind, self._now)
 
     def _send_later(self, delay_s: float, event: FeedEvent) -> None:

@@ -5,15 +5,16 @@ A test holds the two together, so that no world pays for JSON on each of its tra
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import assert_never
 
-from adapters.sandbox.events import BarClosed, BarRevised, Happening, TradePrinted
+from adapters.sandbox.events import BarClosed, BarRevised, Happening, OrderChanged, TradePrinted
 from adapters.sandbox.tape import Bar
 from trader.ids import InstrumentId
 from trader.instants import Timeframe
 from trader.market.candle import Candle
 from trader.market.tick import Tick
 from trader.money import Price, Quantity
-from trader.ports import BarReceived, FeedEvent, FeedKind, TickReceived
+from trader.ports import BarReceived, FeedKind, TickReceived
 
 
 def candle_of_bar(
@@ -39,17 +40,21 @@ def heard_of(
     wanted: Mapping[str, InstrumentId],
     kind: FeedKind,
     now: Callable[[], datetime],
-) -> Iterator[FeedEvent]:
+) -> Iterator[TickReceived | BarReceived]:
     """What one who wants those instruments, by symbol, hears; `now`: his wall clock."""
     for each in happenings:
         match each:
-            case TradePrinted() if each.symbol in wanted:
-                price, qty = Price(each.price), Quantity(each.qty)
-                instrument = wanted[each.symbol]
-                yield TickReceived(Tick(instrument, price, qty, each.at, now(), str(each.id)))
-            case BarClosed() | BarRevised() if kind is FeedKind.BARS and each.symbol in wanted:
-                revision = 1 if isinstance(each, BarRevised) else 0
-                candle = candle_of_bar(each.bar, wanted[each.symbol], Timeframe.M1, revision)
-                yield BarReceived(candle)
-            case _:
+            case TradePrinted():
+                instrument = wanted.get(each.symbol)
+                if instrument is not None:
+                    price, qty = Price(each.price), Quantity(each.qty)
+                    yield TickReceived(Tick(instrument, price, qty, each.at, now(), str(each.id)))
+            case BarClosed() | BarRevised():
+                instrument = wanted.get(each.symbol)
+                if instrument is not None and kind is FeedKind.BARS:
+                    revision = 1 if isinstance(each, BarRevised) else 0
+                    yield BarReceived(candle_of_bar(each.bar, instrument, Timeframe.M1, revision))
+            case OrderChanged():
                 pass
+            case _:
+                assert_never(each)

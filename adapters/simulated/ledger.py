@@ -10,7 +10,7 @@ from trader.accounts.account import Balance
 from trader.errors import Fenced, StoreError
 from trader.ids import AccountId, ClientOrderId, InstrumentId, SessionId
 from trader.money import NO_QTY, ZERO, Quantity
-from trader.orders.order import Cancel, Fill, Status
+from trader.orders.order import Cancel, Fill, Purpose, Status
 from trader.records import (
     HeldByAnother,
     Lease,
@@ -143,6 +143,16 @@ class MemoryLedger:
             applied_qty=Quantity(sum(fills, ZERO)),
             pending_cancel=any(self._is_pending(c, row) for c in self._store.changes.values()),
             recorded_at=row.recorded_at,
+            is_of_position=self._is_of_position(row),
+        )
+
+    def _is_of_position(self, row: OrderRow) -> bool:
+        position = self._store.positions.get(row.order.session_id)
+        if position is None:
+            return row.order.purpose is Purpose.PROTECT
+        is_since = position.flat_at is None or row.recorded_at > position.flat_at
+        return row.order.id in position.order_ids or (
+            row.order.purpose is Purpose.PROTECT and is_since
         )
 
     def _is_pending(self, request: ChangeRow, row: OrderRow) -> bool:

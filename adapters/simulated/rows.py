@@ -5,7 +5,7 @@ Every change is one `Committed` in the history, and the tables are what these co
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import assert_never
@@ -62,6 +62,9 @@ class PositionRow:
     qty: Quantity
     avg_px: Price | None
     realized: Decimal
+    moved_at: datetime
+    flat_at: datetime | None = None  # the last move that left nothing, or the other side
+    order_ids: tuple[ClientOrderId, ...] = ()  # that have filled since
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +195,9 @@ class MemoryStore:
                 self._keep(what.item, at)
             case FillEntry():
                 self.fills[what.fill.account_id, what.fill.execution_id] = what
-                self.positions[what.fence.session_id] = PositionRow(
-                    what.fill.account_id, what.position_qty, what.position_avg_px, what.realized
-                )
+                self._fill(what, at)
             case AdjustmentEntry():
-                self._adjust(what)
+                self._adjust(what, at)
             case BalanceEntry():
                 self.balances.append(what.balance)
             case CursorEntry():
@@ -241,10 +242,33 @@ class MemoryStore:
         row.avg_px = entry.avg_px
         row.reason_code = entry.reason_code
 
-    def _adjust(self, entry: AdjustmentEntry) -> None:
-        self.adjustments[entry.key] = entry
-        before = self.positions.get(entry.fence.session_id)
-        realized = ZERO if before is None else before.realized
-        self.positions[entry.fence.session_id] = PositionRow(
-            entry.fence.account_id, entry.to_qty, entry.to_avg_px, realized
+    def _fill(self, entry: FillEntry, at: datetime) -> None:
+        self.fills[entry.fill.account_id, entry.fill.execution_id] = entry
+        session_id, account_id = entry.fence.session_id, entry.fill.account_id
+        position = PositionRow(
+            account_id, entry.position_qty, entry.position_avg_px, entry.realized, at
         )
+        self._hold(session_id, position, entry.order_id)
+
+    def _adjust(self, entry: AdjustmentEntry, at: datetime) -> None:
+        self.adjustments[entry.key] = entry
+        session_id, account_id = entry.fence.session_id, entry.fence.account_id
+        before = self.positions.get(session_id)
+        realized = ZERO if before is None else before.realized
+        position = PositionRow(account_id, entry.to_qty, entry.to_avg_px, realized, at)
+        self._hold(session_id, position, None)
+
+    def _hold(
+        self, session_id: SessionId, position: PositionRow, order_id: ClientOrderId | None
+    ) -> None:
+        before = self.positions.get(session_id)
+        flat_at, order_ids = (None, ()) if before is None else (before.flat_at, before.order_ids)
+        if before is not None and _sign(before.qty) != _sign(position.qty):
+            flat_at, order_ids = before.moved_at, ()
+        if order_id is not None:
+            order_ids += (order_id,)
+        self.positions[session_id] = replace(position, flat_at=flat_at, order_ids=order_ids)
+
+
+def _sign(qty: Quantity) -> int:
+    return (qty > 0) - (qty < 0)

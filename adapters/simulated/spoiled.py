@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from adapters.brokers.alpaca_feed import events_of
 from adapters.simulated.feed_faults import FeedFaultKind, FeedFaults
@@ -48,7 +49,7 @@ class Spoiler:
         self._overtaken.clear()
 
     def spoil(
-        self, event: FeedEvent, wanted: Mapping[str, InstrumentId], now: datetime
+        self, event: TickReceived | BarReceived, wanted: Mapping[str, InstrumentId], now: datetime
     ) -> Iterator[tuple[float, FeedEvent]]:
         """What comes instead, each with the seconds that it comes later."""
         match event:
@@ -57,8 +58,7 @@ class Spoiler:
             case BarReceived():
                 symbol = symbol_of(event.candle.instrument)
             case _:
-                yield 0.0, event
-                return
+                assert_never(event)
         if self._strikes(FeedFaultKind.DATALESS, symbol):
             return
         if self._strikes(FeedFaultKind.GARBAGE, symbol):

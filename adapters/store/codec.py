@@ -99,7 +99,7 @@ def order_of(row: Row) -> Order:
 
 
 def stored_order_of(row: Row) -> StoredOrder:
-    """An order with how it fares; `applied_qty` and `pending_cancel` come with the query."""
+    """An order with how it fares; three of its columns come with the query."""
     return StoredOrder(
         order=order_of(row),
         status=Status(row["status"]),
@@ -110,6 +110,7 @@ def stored_order_of(row: Row) -> StoredOrder:
         applied_qty=Quantity(row["applied_qty"]),
         pending_cancel=row["pending_cancel"],
         recorded_at=row["recorded_at"],
+        is_of_position=row["is_of_position"],
     )
 
 

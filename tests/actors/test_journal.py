@@ -221,6 +221,20 @@ def test_what_was_spooled_is_in_the_database_before_anything_newer() -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_an_exit_is_answered_by_the_spool_and_nobody_crashes_of_it(is_broken: bool) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.store.is_down, stage.spool.is_broken = True, is_broken
+        stage.record(1, is_exit=True)
+        await asyncio.sleep(2)
+        answers = stage.of(RecordRefused) if is_broken else stage.of(OrderRecorded)
+
+        assert len(answers) == 1
+        assert stage.exits == []
+
+    play(scenario)
+
+
 def test_nobody_loads_rows_among_which_a_spooled_exit_is_still_missing() -> None:
     async def scenario(stage: Stage) -> None:
         loader = LoadedAfterReplay(stage.backlog, MemoryLedger(stage.rows))

@@ -176,7 +176,9 @@ def test_what_is_told_before_the_rows_are_there_waits_for_them() -> None:
 def test_a_crashed_trader_is_rebuilt_from_rows_under_a_new_incarnation() -> None:
     async def scenario(stage: Stage) -> None:
         stage.trader.tell(OrderFilled(a_fill(an_order(), 4)))  # never written: it dies with it
-        stage.rows.positions[SESSION] = PositionRow(ACCOUNT, qty(7), px(100), Decimal(0))
+        stage.rows.positions[SESSION] = PositionRow(
+            ACCOUNT, qty(7), px(100), Decimal(0), stage.host.now()
+        )
         stage.trader.tell(CRASH)
         await asyncio.sleep(2)
         state = (await stage.picture()).state

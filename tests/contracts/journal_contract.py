@@ -28,7 +28,7 @@ from trader.accounts.account import Balance
 from trader.errors import Fenced, StoreError
 from trader.ids import ClientOrderId, InstrumentId, SessionId
 from trader.money import Quantity
-from trader.orders.order import Order, Status
+from trader.orders.order import Order, Purpose, Status
 from trader.ports import Journal, Ledger
 from trader.proofs import Durability
 from trader.records import HeldByAnother, Kept, Lease, NotKept, StoredOrder
@@ -328,6 +328,44 @@ class JournalContract:
 
         assert after_fill == {SESSION: Decimal(3)}
         assert after_adjustment == {SESSION: Decimal(1)}
+
+    async def over(self, begun: StoreStage) -> None:
+        """A position was held behind a stop, and is over; two more entries rest."""
+        await begun.journal.write([an_order_entry(1), an_order_entry(2), an_order_entry(3)])
+        await begun.journal.write([a_fill("x1", n=1, position_qty=4)])
+        await begun.journal.write([an_order_entry(4, purpose=Purpose.PROTECT)])
+        await begun.journal.write([an_adjustment("k1", to_qty=0)])
+
+    async def test_a_position_is_made_by_what_filled_since_it_was_last_flat(
+        self, begun: StoreStage
+    ):
+        await self.over(begun)
+        await begun.journal.write([a_fill("x2", n=2, position_qty=10)])
+        await begun.journal.write([an_order_entry(5, purpose=Purpose.PROTECT)])
+
+        loaded = await self.loaded(begun)
+
+        assert [order_id for order_id, each in loaded.items() if each.is_of_position] == [
+            an_id(2),
+            an_id(5),
+        ]
+
+    async def test_none_of_our_orders_made_what_a_stranger_entered(self, begun: StoreStage):
+        await self.over(begun)
+        await begun.journal.write([a_fill("x9", n=None, position_qty=6)])
+
+        loaded = await self.loaded(begun)
+
+        assert not any(each.is_of_position for each in loaded.values())
+
+    async def test_whoever_goes_through_zero_has_a_new_position(self, begun: StoreStage):
+        await begun.journal.write([an_order_entry(1), an_order_entry(2)])
+        await begun.journal.write([a_fill("x1", n=1, position_qty=4)])
+        await begun.journal.write([a_fill("x2", n=2, position_qty=-6)])
+
+        loaded = await self.loaded(begun)
+
+        assert [each.is_of_position for each in loaded.values()] == [False, True]
 
     async def test_the_same_finding_adjusts_once(self, begun: StoreStage):
         await begun.journal.write([an_adjustment("k1", to_qty=2)])

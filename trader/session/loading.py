@@ -1,7 +1,6 @@
 """After a start: rows become working copies, and every doubt becomes a question to the venue."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 from trader.money import Price
 from trader.orders.order import Purpose, Status
@@ -78,17 +77,17 @@ def _proof_again(state: SessionState, working: WorkingOrder) -> Effects:
 
 
 def _standing_stop(rows: SessionRows) -> Price | None:
-    """The stop that rested at the venue last, or a nearer one that a later entry carried."""
+    """The stop that rested at the venue last, or a nearer one that a later entry carried.
+
+    Of this very position: one that somebody else entered has none.
+    """
     sign = 1 if rows.position_qty > 0 else -1
-    left = Decimal(abs(rows.position_qty))  # of the position, not yet found among its entries
     stop: Price | None = None
-    for stored in sorted(rows.orders, key=lambda each: each.recorded_at, reverse=True):
+    own = [each for each in rows.orders if each.is_of_position]
+    for stored in sorted(own, key=lambda each: each.recorded_at, reverse=True):
         order, carried = stored.order, None
-        if left <= 0:
-            break
         if order.purpose is Purpose.ENTRY and order.side.sign == sign:
-            left -= stored.applied_qty
-            carried = order.protective_stop if stored.applied_qty > 0 else None
+            carried = order.protective_stop
         elif order.purpose is Purpose.PROTECT and stored.status not in NEVER_STOOD:
             carried = order.stop_price if order.side.sign == -sign else None
         if carried is not None:

@@ -137,7 +137,6 @@ POINTS: Mapping[str, str] = {
         "the record is on the disk",
         "the flush has returned; nobody has been told",
     ),
-    "journal -> journal: Spooled": "the spooled record is done with",
     **_wait("journal: replay", "the spool is replayed", "all of it is in the rows"),
     "rows: Order from the spool committed": "a spooled order is a row now",
     "rows: Cancel from the spool committed": "a spooled cancel is a row now",

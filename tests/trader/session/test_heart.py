@@ -367,7 +367,9 @@ def test_an_order_in_doubt_since_the_restart_counts_at_its_worst_and_hides_nothi
     before = World(lose={"Submit"}).start()
     before.bar(buy(10))
     (row,) = before.rows.values()
-    stored = StoredOrder(row, Status.INITIALIZED, None, qty(0), None, "", qty(0), False, START)
+    stored = StoredOrder(
+        row, Status.INITIALIZED, None, qty(0), None, "", qty(0), False, START, False
+    )
     world = World().start(
         SessionRows(SESSION, 2, qty(0), None, Decimal(0), (stored,), frozenset(), None)
     )
@@ -647,7 +649,7 @@ def test_after_a_restart_a_lost_cancel_is_asked_for_again() -> None:
         None,
         Decimal(0),
         (
-            StoredOrder(entry, Status.FILLED, None, qty(10), None, "", qty(10), False, START),
+            StoredOrder(entry, Status.FILLED, None, qty(10), None, "", qty(10), False, START, True),
             StoredOrder(
                 protect,
                 Status.PENDING_CANCEL,
@@ -658,6 +660,7 @@ def test_after_a_restart_a_lost_cancel_is_asked_for_again() -> None:
                 qty(0),
                 True,
                 START,
+                True,
             ),
         ),
         frozenset(each.execution_id for each in world.fills),
@@ -670,6 +673,26 @@ def test_after_a_restart_a_lost_cancel_is_asked_for_again() -> None:
 
     assert world.state.orders[stop.order.id].status is Status.ACCEPTED
     assert world.state.stop_price == 90
+
+
+def test_after_a_restart_a_stop_is_not_that_of_an_older_position() -> None:
+    world = World().start()
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    entry, protect = world.rows.values()
+    done = (None, qty(10), None, "", qty(10), False, START, False)
+    canceled = (None, qty(0), None, "", qty(0), False, START, False)
+    orders = (
+        StoredOrder(entry, Status.FILLED, *done),
+        StoredOrder(protect, Status.CANCELED, *canceled),
+    )
+    world = World()
+    world.position = qty(20)  # somebody bought them by hand
+    world.start(SessionRows(SESSION, 2, qty(20), None, Decimal(0), orders, frozenset(), None))
+    world.wait(1)
+
+    assert world.state.stop_price is None
+    assert world.working() == []
 
 
 TAKE_PROFIT = SubmitOrder(Side.SELL, Decimal(5), "high", type=OrderType.LIMIT, price=Decimal(104))

@@ -1,11 +1,11 @@
 """Order budgets, counted from what the venue got."""
 
-from collections import Counter, deque
 from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
 from actors.app.simulation.settings import settings_of
 from adapters.simulated.history import WriteLeft
+from adapters.simulated.rows import Restored
 from trader.ids import ClientOrderId, SessionId, symbol_of
 from trader.orders.order import Order, OrderType, Purpose
 
@@ -22,32 +22,34 @@ class Budgets(Checker):
     def watch(self) -> None:
         """Every order that leaves."""
         self._risk = settings_of(self.world.plan).risk
-        self._left: dict[SessionId, deque[float]] = {}
-        self._today: Counter[SessionId] = Counter()  # a world is shorter than a day
-        self._counted: set[ClientOrderId] = set()
+        self._left: dict[SessionId, dict[ClientOrderId, float]] = {}  # a world is within a day
         self.world.history.listen(WriteLeft, self._sent)
+        self.world.history.listen(Restored, self._restored)
+
+    def _restored(self, _: Restored) -> None:
+        """What is counted from rows forgets with them."""
+        rows = self.world.rows.orders
+        for session_id, left in self._left.items():
+            self._left[session_id] = {each: at_s for each, at_s in left.items() if each in rows}
 
     def _sent(self, write: WriteLeft) -> None:
         order_id = ClientOrderId(write.client_order_id)
         row = self.world.rows.orders.get(order_id)
         if write.method != "POST" or row is None or row.order.purpose is not Purpose.ENTRY:
             return
-        if order_id in self._counted:  # the same row again
+        left = self._left.setdefault(row.order.session_id, {})
+        if order_id in left:  # the same row again
             return
-        self._counted.add(order_id)
-        self._rate(row.order, write.at_s)
+        left[order_id] = write.at_s
+        self._rate(row.order.session_id, list(left.values()))
         self._size(row.order)
 
-    def _rate(self, order: Order, at_s: float) -> None:
-        left = self._left.setdefault(order.session_id, deque())
-        left.append(at_s)
-        while left[0] < at_s - 60 + SPREAD_S:
-            left.popleft()
-        if len(left) > self._risk.orders_per_minute_max:
-            self.broken(f"{order.session_id} sent {len(left)} entries within a minute")
-        self._today[order.session_id] += 1
-        if self._today[order.session_id] > self._risk.orders_per_day_max:
-            self.broken(f"{order.session_id} sent {self._today[order.session_id]} entries today")
+    def _rate(self, session_id: SessionId, left_s: list[float]) -> None:
+        lately = sum(at_s >= left_s[-1] - 60 + SPREAD_S for at_s in left_s)
+        if lately > self._risk.orders_per_minute_max:
+            self.broken(f"{session_id} sent {lately} entries within a minute")
+        if len(left_s) > self._risk.orders_per_day_max:
+            self.broken(f"{session_id} sent {len(left_s)} entries today")
 
     def _size(self, order: Order) -> None:
         risk = self._risk

@@ -62,13 +62,10 @@ class OnlyOnAFreshFeed(Checker):
     def _heard(self, heard: FeedHeard) -> None:
         self._frame_s[heard.daemon, heard.number] = heard.at_s
         for event in heard.events:
-            match event:
-                case TickReceived(tick):
-                    self._data_s[heard.daemon, tick.instrument] = heard.at_s
-                case BarReceived(candle):
-                    self._data_s[heard.daemon, candle.instrument] = heard.at_s
-                case _:
-                    pass
+            if isinstance(event, TickReceived):
+                self._data_s[heard.daemon, event.tick.instrument] = heard.at_s
+            elif isinstance(event, BarReceived):
+                self._data_s[heard.daemon, event.candle.instrument] = heard.at_s
 
     def _left(self, left: WriteLeft) -> None:
         entry = entry_of(self.world, left)
