@@ -86,7 +86,8 @@ def _advance(state: SessionState, closing: Closing, now_s: float) -> Effects:
     working = state.open_orders()
     exits = [w for w in working if w.order.purpose is Purpose.EXIT]
     entries = [w for w in working if not w.is_exit]
-    surplus = protecting.surplus_of(exits, state.broker.broker_qty, closing.target_qty)
+    broker_qty, our_qty = state.broker.broker_qty, state.position.qty
+    surplus = protecting.surplus_of(exits, broker_qty, our_qty, closing.target_qty)
     is_leaving = any(w.order.type is OrderType.MARKET for w in exits)
     effects = protecting.withdraw(state, [*entries, *surplus], closing.reason, now_s)
     is_patient = now_s - closing.since_s < CANCEL_PATIENCE_S

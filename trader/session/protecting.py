@@ -18,7 +18,7 @@ def protect(state: SessionState, now_s: float) -> Effects:
     stop = state.protective()
     held = Quantity(abs(state.broker.broker_qty))
     exits = [w for w in state.open_orders() if w.order.purpose is Purpose.EXIT]
-    surplus = surplus_of(exits, state.broker.broker_qty, held)
+    surplus = surplus_of(exits, state.broker.broker_qty, state.position.qty, held)
     if surplus:
         return withdraw(state, surplus, "the position it would reduce is gone", now_s)
     is_same_side = state.broker.broker_qty * state.position.qty > 0  # else reconcile comes first
@@ -63,15 +63,16 @@ def is_uncovered(state: SessionState) -> bool:
 
 
 def surplus_of(
-    exits: Iterable[WorkingOrder], broker_qty: Quantity, room: Quantity
+    exits: Iterable[WorkingOrder], broker_qty: Quantity, our_qty: Quantity, room: Quantity
 ) -> list[WorkingOrder]:
     """Exits to be withdrawn: those that rest, if together they would take more than `room` or would
-    add; and a market order that would add, for the position was turned behind its back."""
+    add; and a market order that would add, for the position was taken or turned behind its back."""
     resting: list[WorkingOrder] = []
     leaving: list[WorkingOrder] = []
     for each in exits:
         (leaving if each.order.type is OrderType.MARKET else resting).append(each)
-    astray = [w for w in leaving if w.order.side.sign * broker_qty > 0]
+    both = (broker_qty, our_qty)  # while only one is flat, its own fill may be on its way
+    astray = [w for w in leaving if all(w.order.side.sign * qty >= 0 for qty in both)]
     fits = sum(w.leaves_qty for w in resting) <= room
     reduces = all(w.order.side.sign * broker_qty < 0 for w in resting)
     return astray if fits and reduces else astray + resting

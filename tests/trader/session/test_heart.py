@@ -332,14 +332,17 @@ def test_a_close_is_not_done_while_somebody_has_bought_more_behind_it(world: Wor
     assert len(world.notices("position_closed")) == 1
 
 
-def test_an_exit_that_would_add_since_the_position_was_turned_is_withdrawn(world: World) -> None:
+@pytest.mark.parametrize("taken", [10, 30], ids=["taken", "turned"])
+def test_an_exit_that_would_add_since_the_position_was_taken_is_withdrawn(
+    world: World, taken: int
+) -> None:
     world.bar(buy(10))
     world.wait(1)
     world.fill_markets = False
     world.bar(leave())
     (exit_order,) = world.working()
-    foreign(world, -30)
-    world.wait(40)
+    foreign(world, -taken)
+    world.wait(60)
 
     assert exit_order.status is Status.CANCELED
     assert exit_order not in world.working()
