@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
 from adapters.sandbox.events import Happening, OrderChanged
+from adapters.sandbox.orders import Fate
 from adapters.sandbox.orders import Order as VenueOrder
 from adapters.simulated.history import WriteArrived
 from adapters.simulated.rows import OrderRow
@@ -74,7 +75,12 @@ class HeatCovers(Checker):
         held = Decimal(0) if is_leaving else books.position_qty(symbol)
         orders = [each for each in books.all_open() if each.request.symbol == symbol]
         entries = [each for each in orders if (row := self._row(each)) and _is_entry(row)]
+        replaced = {each.replaces for each in entries}  # it fills no more once its successor works
+        entries = [each for each in entries if each.id not in replaced]
         stops = [each for each in orders if (row := self._row(each)) and not _is_entry(row)]
+        stops += [
+            each for each in books.orders_by_client_id.values() if self._is_mute(each, symbol)
+        ]
         covered = Decimal(0)
         loss = Decimal(0)
         for stop in stops:
@@ -91,6 +97,12 @@ class HeatCovers(Checker):
             carried = row.order.protective_stop if row else None
             loss += each.leaves * (abs(mark - carried) if carried is not None else mark)
         return loss
+
+    def _is_mute(self, order: VenueOrder, symbol: str) -> bool:
+        """A stop that was rejected unsaid: nobody can know before orders are compared again."""
+        row = self._row(order)
+        is_silent = order.request.symbol == symbol and order.fate is Fate.SILENT_REJECT
+        return is_silent and row is not None and not _is_entry(row) and not row.status.is_terminal
 
     def _row(self, order: VenueOrder) -> OrderRow | None:
         return self.world.rows.orders.get(ClientOrderId(order.request.client_order_id))
