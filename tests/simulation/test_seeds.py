@@ -10,7 +10,7 @@ from actors.app.simulation.batch import run_batch
 from actors.app.simulation.faults import KINDS
 from actors.app.simulation.run import Options
 
-SEEDS_COUNT = 150
+SEEDS_COUNT = 200
 REPLAYED = (3, 17, 40)
 TELL = f"""
 from actors.app.simulation.batch import run_batch

@@ -248,12 +248,9 @@ class World:
                 hear(Status.SUBMITTED)
 
     def _committed(self, committed: Committed) -> None:
-        match committed.what:
-            case OrderEntry():
-                reached = Status.INITIALIZED
-            case ProgressEntry(status=status):
-                reached = status
-            case _:
-                return
+        what = committed.what
+        if not isinstance(what, OrderEntry | ProgressEntry):
+            return
+        reached = what.status if isinstance(what, ProgressEntry) else Status.INITIALIZED
         for hear in self._on_status:
             hear(reached)

@@ -63,12 +63,12 @@ class Converged(Checker):
         for committed in reversed(self.world.history.of(Committed)):
             if committed.at_s < since_s:
                 return
-            match committed.what:
-                case OrderEntry():
-                    yield committed.what.order.item.id
-                case ChangeEntry():
-                    yield committed.what.change.item.target
-                    yield request_id(committed.what.change.item)
+            what = committed.what
+            if isinstance(what, OrderEntry):
+                yield what.order.item.id
+            elif isinstance(what, ChangeEntry):
+                yield what.change.item.target
+                yield request_id(what.change.item)
 
 
 class FillsAgree(Checker):

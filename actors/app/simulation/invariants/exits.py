@@ -1,10 +1,11 @@
 """Exits: never refused for what stops an entry, and never more than there is."""
 
-from collections import defaultdict
 from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
 from adapters.sandbox.events import Happening, OrderChanged
+from adapters.simulated.account_faults import POSITIONS
+from adapters.simulated.history import QuestionAnswered
 from adapters.simulated.rows import Committed
 from trader.ids import ClientOrderId
 from trader.orders.order import Purpose, Status
@@ -28,6 +29,7 @@ FAIR = frozenset(
     }
 )
 ELSEWHERE_S = 90.0  # the position was moved behind our back so lately: nobody could know
+KNOWN_S = 15.0  # until what the broker said of it is believed: it may lag, and is asked twice
 
 
 class ExitsNeverBlocked(Checker):
@@ -40,8 +42,9 @@ class ExitsNeverBlocked(Checker):
         """Refusals in the rows, fills at the venue."""
         self._held: dict[tuple[str, str], Decimal] = {}
         self._moved_s: dict[tuple[str, str], float] = {}
-        self._stops: defaultdict[tuple[str, str], set[Decimal]] = defaultdict(set)  # of entries
+        self._told_s: dict[tuple[str, str], float] = {}  # the first answer asked after the move
         self.world.history.listen(Committed, self._committed)
+        self.world.history.listen(QuestionAnswered, self._answered)
         self.world.venue.listen(self._happened)
 
     def _committed(self, committed: Committed) -> None:
@@ -52,47 +55,62 @@ class ExitsNeverBlocked(Checker):
         if row.order.purpose is not Purpose.ENTRY and entry.reason_code not in FAIR:
             self.broken(f"{entry.order_id}, an exit, was refused: {entry.reason_code}")
 
+    def _answered(self, answer: QuestionAnswered) -> None:
+        if answer.path != POSITIONS or not answer.is_ok:
+            return
+        for key, moved_s in self._moved_s.items():
+            if key[0] == answer.number and moved_s < answer.asked_s:
+                self._told_s.setdefault(key, answer.at_s)
+
+    def _moved(self, key: tuple[str, str]) -> None:
+        """Behind the daemon's back."""
+        self._moved_s[key] = self.world.loop.time()
+        self._told_s.pop(key, None)
+
+    def _may_be_known(self, key: tuple[str, str]) -> bool:
+        """Whether the daemon can know what is held there."""
+        now_s = self.world.loop.time()
+        if key not in self._moved_s:
+            return True
+        is_told = key in self._told_s and now_s > self._told_s[key] + KNOWN_S
+        return is_told and now_s > self._moved_s[key] + ELSEWHERE_S
+
     def _happened(self, happenings: list[Happening]) -> None:
         for each in happenings:
             if isinstance(each, OrderChanged) and each.execution is not None:
                 self._traded(each)
 
     def _traded(self, change: OrderChanged) -> None:
-        trade, now_s = change.execution, self.world.loop.time()
+        trade = change.execution
         assert trade is not None
-        if change.event not in ("fill", "partial_fill"):  # a bust
-            self._moved_s[trade.account, trade.symbol] = now_s
-            return
         key = (trade.account, trade.symbol)
+        if change.event not in ("fill", "partial_fill"):  # a bust
+            self._moved(key)
+            return
         after = trade.position_qty
         before = after - trade.side.sign * trade.qty
         if before != self._held.get(key, Decimal(0)):  # the desk moved shares
-            self._moved_s[key] = now_s
+            self._moved(key)
         self._held[key] = after
-        if before * after <= 0:
-            self._stops[key].clear()
         row = self.world.rows.orders.get(ClientOrderId(trade.client_order_id))
         if row is None:  # somebody else's
-            self._moved_s[key] = now_s
+            self._moved(key)
             return
         if row.order.purpose is Purpose.ENTRY:
-            if row.order.protective_stop is not None:
-                self._stops[key].add(row.order.protective_stop)
             return
         is_less = abs(after) < abs(before) and after * before >= 0
-        if not is_less and now_s > self._moved_s.get(key, -ELSEWHERE_S) + ELSEWHERE_S:
+        if not is_less and self._may_be_known(key):
             self.broken(
                 f"{trade.client_order_id}, {row.order.purpose}, brought {trade.symbol} from"
                 f" {before} to {after}"
             )
 
     async def after_order_period(self) -> list[str]:
-        """What protects a position lies on its other side, is no larger, and is its own."""
+        """What protects a position lies on its other side, and is no larger."""
         found = []
         for plan in self.world.plan.sessions:
             books = self.world.books(plan.account)
             held = books.position_qty(plan.symbol)
-            key = (books.number, plan.symbol)
             for order in books.all_open():
                 asked = order.request
                 row = self.world.rows.orders.get(ClientOrderId(asked.client_order_id))
@@ -102,6 +120,4 @@ class ExitsNeverBlocked(Checker):
                     continue
                 if row.order.side.sign * held >= 0 or order.leaves > abs(held):
                     found.append(f"{row.order.id} protects {order.leaves}, and {held} are held")
-                elif key not in self._moved_s and asked.stop_price not in self._stops[key]:
-                    found.append(f"{row.order.id} is the stop of a position that is over")
         return found

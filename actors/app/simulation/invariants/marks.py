@@ -29,13 +29,10 @@ class HeatIsPriced(Checker):
 
     def _heard(self, heard: FeedHeard) -> None:
         for event in heard.events:
-            match event:
-                case TickReceived(tick):
-                    self._priced_s[heard.daemon, tick.instrument] = heard.at_s
-                case BarReceived(candle):
-                    self._priced_s[heard.daemon, candle.instrument] = heard.at_s
-                case _:
-                    pass
+            if isinstance(event, TickReceived):
+                self._priced_s[heard.daemon, event.tick.instrument] = heard.at_s
+            elif isinstance(event, BarReceived):
+                self._priced_s[heard.daemon, event.candle.instrument] = heard.at_s
 
     def _committed(self, committed: Committed) -> None:
         if isinstance(committed.what, SessionRow):

@@ -7,7 +7,7 @@ from adapters.simulated.disk import DiskTrouble
 from adapters.simulated.history import WriteArrived
 from adapters.simulated.rows import Adopted, Committed
 from trader.ids import ClientOrderId
-from trader.orders.order import Order, OrderType, Purpose, Replace, Status
+from trader.orders.order import Change, Order, OrderType, Purpose, Replace, Status
 from trader.records import ChangeEntry, OrderEntry, ProgressEntry
 
 MAKES_ORDERS = ("POST", "PATCH")
@@ -30,18 +30,18 @@ class Recordings(Checker):
         self.world.history.listen(WriteArrived, self._arrived)
 
     def _committed(self, committed: Committed) -> None:
-        match committed.what:
-            case OrderEntry():
-                item = committed.what.order.item
-            case ChangeEntry(change=change) if isinstance(change.item, Replace):
-                item = change.item.successor
-            case Adopted(item=Replace() as replace):
-                item = replace.successor
-            case Adopted(item=Order() as order):
-                item = order
-            case _:
-                return
-        self.recorded.setdefault(item.id, item)
+        what = committed.what
+        if isinstance(what, OrderEntry):
+            item: Order | Change = what.order.item
+        elif isinstance(what, ChangeEntry):
+            item = what.change.item
+        elif isinstance(what, Adopted):
+            item = what.item
+        else:
+            return
+        order = item.successor if isinstance(item, Replace) else item
+        if isinstance(order, Order):
+            self.recorded.setdefault(order.id, order)
 
     def _arrived(self, write: WriteArrived) -> None:
         if write.method in MAKES_ORDERS and write.is_accepted:
