@@ -21,6 +21,7 @@ from trader.session.events import CloseRequested
 from trader.session.state import Closing, SessionState
 
 CANCEL_PATIENCE_S = 5.0  # how long an exit waits for the cancel of what stands in its way
+ASK_S, ASK_AGAIN_S = 0.1, 1.0  # the broker, whether the position is where it should be
 
 
 def price_moved(state: SessionState, event: PriceMoved, now_s: float) -> Effects:
@@ -89,10 +90,7 @@ def _advance(state: SessionState, closing: Closing, now_s: float) -> Effects:
     is_leaving = any(w.order.type is OrderType.MARKET for w in exits)
     effects = protecting.withdraw(state, [*entries, *surplus], closing.reason, now_s)
     is_patient = now_s - closing.since_s < CANCEL_PATIENCE_S
-    is_known = state.broker.asked_s is not None and state.broker.asked_s > closing.since_s
-    if held <= closing.target_qty and not is_known:
-        state.position_due_s = min(state.position_due_s, now_s + 0.1)  # only the broker says so
-        state.owe(state.position_due_s)
+    if held <= closing.target_qty and not _is_confirmed(state, closing, now_s):
         return effects
     is_over = held <= closing.target_qty and not is_leaving and not surplus
     if is_over and not (entries and is_patient):
@@ -118,6 +116,23 @@ def _advance(state: SessionState, closing: Closing, now_s: float) -> Effects:
         return effects
     order = deriving.derived(state, Purpose.EXIT, qty, closing.reason, None)
     return effects if order is None else (*effects, *deriving.send(state, order, now_s))
+
+
+def _is_confirmed(state: SessionState, closing: Closing, now_s: float) -> bool:
+    """Whether the broker says that it is over, asked since and after our newest fill.
+
+    What certainly can be reduced proves nothing: it is the least of what may be held. Nor does a
+    snapshot that our own fills contradict. Until it is so, the broker is asked again.
+    """
+    broker, target_qty = state.broker, closing.target_qty
+    since_s = max(closing.since_s, state.newest_fill_s or closing.since_s)
+    is_asked = broker.asked_s is not None and broker.asked_s > since_s
+    held = (broker.snapshot_qty or NO_QTY, state.position.qty)
+    if is_asked and all(abs(each) <= target_qty for each in held):
+        return True
+    state.position_due_s = min(state.position_due_s, now_s + (ASK_AGAIN_S if is_asked else ASK_S))
+    state.owe(state.position_due_s)
+    return False
 
 
 def _is_lost(state: SessionState, stop: WorkingOrder, now_s: float) -> bool:

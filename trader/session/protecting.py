@@ -65,11 +65,16 @@ def is_uncovered(state: SessionState) -> bool:
 def surplus_of(
     exits: Iterable[WorkingOrder], broker_qty: Quantity, room: Quantity
 ) -> list[WorkingOrder]:
-    """The strategy's resting exits, if together they would take more than `room`, or would add."""
-    resting = [w for w in exits if w.order.type is not OrderType.MARKET]
+    """Exits to be withdrawn: those that rest, if together they would take more than `room` or would
+    add; and a market order that would add, for the position was turned behind its back."""
+    resting: list[WorkingOrder] = []
+    leaving: list[WorkingOrder] = []
+    for each in exits:
+        (leaving if each.order.type is OrderType.MARKET else resting).append(each)
+    astray = [w for w in leaving if w.order.side.sign * broker_qty > 0]
     fits = sum(w.leaves_qty for w in resting) <= room
     reduces = all(w.order.side.sign * broker_qty < 0 for w in resting)
-    return [] if fits and reduces else resting
+    return astray if fits and reduces else astray + resting
 
 
 def withdraw(

@@ -162,7 +162,8 @@ def _adjust(state: SessionState, event: PositionReported, verdict: Adjust, now_s
     assumed = _assume_filled(state.orders.values())
     refresh_view(state)
     notice = Notice(Severity.CRITICAL, "position_adjusted", text)
-    return (*assumed, Keep(entry), notice, *_reconciled(state, now_s), *heat_report(state, now_s))
+    # The alarm first: it is kept when the row is, and a crash in between repeats both.
+    return (*assumed, notice, Keep(entry), *_reconciled(state, now_s), *heat_report(state, now_s))
 
 
 def orders_reported(state: SessionState, event: OpenOrdersReported, now_s: float) -> Effects:

@@ -315,6 +315,47 @@ def test_close_flattens_from_the_brokers_word_also_what_memory_never_heard_of(
     assert world.position == 0
 
 
+def test_a_close_is_not_done_while_somebody_has_bought_more_behind_it(world: World) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.fill_markets = False
+    world.tell(CloseRequested("cmd-1", "operator"))
+    world.wait(2)
+    foreign(world, 5)
+    (exit_order,) = world.working()
+    world.fill_markets = True
+    world.fill(exit_order)
+    world.wait(5)
+    assert world.notices("position_closed") == []
+    world.wait(40)
+
+    assert world.position == 0
+    assert len(world.notices("position_closed")) == 1
+
+
+def test_an_exit_that_would_add_since_the_position_was_turned_is_withdrawn(world: World) -> None:
+    world.bar(buy(10))
+    world.wait(1)
+    world.fill_markets = False
+    world.bar(leave())
+    (exit_order,) = world.working()
+    foreign(world, -30)
+    world.wait(40)
+
+    assert exit_order.status is Status.CANCELED
+    assert exit_order not in world.working()
+
+
+def test_an_adjustment_rings_before_its_row_is_kept(world: World) -> None:
+    foreign(world, 7)
+    world.wait(40)
+
+    (rung,) = world.notices("position_adjusted")
+    (entry,) = world.kept(AdjustmentEntry)
+    kinds = [each for each in world.done if each is rung or getattr(each, "entry", None) is entry]
+    assert kinds[0] is rung
+
+
 def test_no_entry_before_everything_is_reconciled() -> None:
     world = World(lose={"AskPosition"}).start()
     world.bar(buy(10))

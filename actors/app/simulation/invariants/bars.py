@@ -104,6 +104,9 @@ class OnlyOnFinishedBars(BarsOfTheVenue):
         for event in heard.events:
             if isinstance(event, BarReceived):
                 candle = event.candle
+                versions = self._versions.get((candle.instrument, candle.opened_at), [])
+                if not any(candle.same_values(version) for version in versions):
+                    continue  # another bar, stamped as that one
                 shown = (heard.daemon, candle.instrument, candle.opened_at)
                 self._shown_s.setdefault(shown, heard.at_s)
 

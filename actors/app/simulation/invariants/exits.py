@@ -1,6 +1,6 @@
 """Exits: never refused for what stops an entry, and never more than there is."""
 
-from decimal import Decimal
+from collections import Counter
 
 from actors.app.simulation.invariants.checker import Checker
 from adapters.sandbox.events import Happening, OrderChanged
@@ -40,7 +40,7 @@ class ExitsNeverBlocked(Checker):
 
     def watch(self) -> None:
         """Refusals in the rows, fills at the venue."""
-        self._held: dict[tuple[str, str], Decimal] = {}
+        self._adjustments_count: Counter[tuple[str, str]] = Counter()
         self._moved_s: dict[tuple[str, str], float] = {}
         self._told_s: dict[tuple[str, str], float] = {}  # the first answer asked after the move
         self.world.history.listen(Committed, self._committed)
@@ -89,9 +89,11 @@ class ExitsNeverBlocked(Checker):
             return
         after = trade.position_qty
         before = after - trade.side.sign * trade.qty
-        if before != self._held.get(key, Decimal(0)):  # the desk moved shares
+        adjustments = self.world.venue.host.venue.ledger.account(trade.account).adjustments
+        count = sum(each.symbol == trade.symbol for each in adjustments)
+        if count != self._adjustments_count[key]:  # the desk moved shares, perhaps to and fro
             self._moved(key)
-        self._held[key] = after
+        self._adjustments_count[key] = count
         row = self.world.rows.orders.get(ClientOrderId(trade.client_order_id))
         if row is None:  # somebody else's
             self._moved(key)

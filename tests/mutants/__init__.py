@@ -1,0 +1,1 @@
+"""Planted bugs, and the hunt for them: `python -m tests.mutants`."""
