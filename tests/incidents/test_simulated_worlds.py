@@ -6,8 +6,8 @@ import pytest
 
 from actors.app.incident import replay
 from actors.app.simulation import daemon
-from actors.app.simulation.daemon import SimulatedHouse
 from actors.app.simulation.faults import KINDS
+from actors.app.simulation.house import SimulatedHouse
 from actors.app.simulation.run import Options, run_seed
 from actors.app.wiring import tree_of
 from actors.runtime import SimulationHost, SupervisorSpec

@@ -9,7 +9,7 @@ import pytest
 from store.store_parts import a_fence, a_fill, an_adjustment, an_order, progress
 
 from actors import desk
-from actors.app.simulation.daemon import Alarmed, Noticed
+from actors.app.simulation.house import Alarmed, Noticed
 from actors.app.simulation.invariants.adjustments import BrokerWins
 from actors.app.simulation.invariants.checker import Broken, Checker
 from actors.app.simulation.invariants.honesty import HonestStatus

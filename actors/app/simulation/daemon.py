@@ -5,14 +5,19 @@ What belongs to the machine (spool, HALT file) outlives the process; everything 
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from actors import broker_out, realtime_trader, sessions
 from actors.app.operator import Latch
 from actors.app.simulation.boundaries import WatchedRuntime
+from actors.app.simulation.house import (
+    CalendarTimers,
+    Counts,
+    NoReads,
+    Noticed,
+    SimulatedHouse,
+)
 from actors.app.simulation.settings import settings_of
 from actors.app.simulation.strategies import load
 from actors.app.tree import feed_name
@@ -30,16 +35,12 @@ from actors.runtime import (
 )
 from actors.sessions import SessionQuarantined
 from adapters.simulated.disk import Disk
-from adapters.simulated.history import History as Past
 from adapters.simulated.store import SimulatedStore
 from adapters.strategies.inline import InlineRunner
-from trader.config import Settings
 from trader.errors import StoreUnavailable, StoreUnsafe
 from trader.ids import AccountId, SessionId
-from trader.ports import Account, History, Journal, MarketFeed, Venue
 from trader.records import HeldByAnother, Lease
 from trader.session.events import TradingStateChanged
-from trader.views import OrderView
 
 if TYPE_CHECKING:
     from actors.app.simulation.world import World
@@ -47,107 +48,6 @@ if TYPE_CHECKING:
 RESTART_S = 1.0  # the service manager's pause
 FENCED_S = 5.0
 RETRY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedVenuePorts:
-    """One login's four ports."""
-
-    account: Account
-    feed: MarketFeed
-    history: History
-    venue: Venue
-
-
-@dataclass(frozen=True, slots=True)
-class Alarmed:
-    """A daemon said loudly that it found a difference to its broker."""
-
-    at_s: float
-    who: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Noticed:
-    """What the runtime of a daemon said of its actors."""
-
-    at_s: float
-    who: str
-    notice: Notice
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Counts nothing, and has the findings in the history."""
-
-    history: Past
-    elapsed: Callable[[], float]
-    who: str
-
-    def reconcile_broke(self, kind: str) -> None:
-        """An alarm."""
-        self.history.note(Alarmed(self.elapsed(), self.who, kind))
-
-    def order_acknowledged(self, took_s: float) -> None:
-        """Nothing."""
-
-    def bar_decided(self, took_s: float) -> None:
-        """Nothing."""
-
-
-class NoReads:
-    """The desk answers from its actors alone: nobody asks for pages of rows here."""
-
-    async def orders(self, **_: object) -> tuple[OrderView, ...]:
-        """None."""
-        raise StoreUnavailable("no pages in the simulation")
-
-    order: Any = orders
-    fills: Any = orders
-    trades: Any = orders
-    decisions: Any = orders
-
-
-@dataclass
-class SimulatedHouse:
-    """Fulfils `actors.app.wired.Wired`."""
-
-    settings: Settings
-    host: SimulationHost
-    runtime: Runtime
-    store: SimulatedStore
-    venues: dict[AccountId, SimulatedVenuePorts]
-    latch: Latch
-    leases: dict[AccountId, Lease]
-    metrics: Counts
-    desk: HouseDesk | None = None
-    ousted_because: asyncio.Future[str] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-
-    def ousted(self, why: str) -> None:
-        """Another daemon owns an account: this process is to end."""
-        if not self.ousted_because.done():
-            self.ousted_because.set_result(why)
-
-    @property
-    def written(self) -> Journal:
-        """The store's own."""
-        return self.store.journal
-
-
-class CalendarTimers:
-    """Calendar jobs on the virtual clock."""
-
-    def __init__(self, host: SimulationHost) -> None:
-        self._host = host
-
-    def at(self, name: str, instant: datetime, callback: Callable[[], None]) -> None:
-        """Call back then, or at once where it has passed."""
-        del name
-        delay_s = (instant - self._host.now()).total_seconds()
-        self._host.loop.call_later(max(0.0, delay_s), callback)
 
 
 class Daemon:

@@ -11,7 +11,8 @@ import pykka
 
 from actors.app.simulation import story
 from actors.app.simulation.boundaries import Boundaries
-from actors.app.simulation.daemon import Daemon, SimulatedVenuePorts
+from actors.app.simulation.daemon import Daemon
+from actors.app.simulation.house import SimulatedVenuePorts
 from actors.app.simulation.names import number_of
 from actors.app.simulation.plan import Plan
 from actors.desk_snapshot import everybody

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from actors.app.simulation.daemon import Alarmed
+from actors.app.simulation.house import Alarmed
 from actors.app.simulation.invariants.checker import Checker
 from actors.app.simulation.invariants.truth import Holdings
 from adapters.simulated.rows import Committed, Restored

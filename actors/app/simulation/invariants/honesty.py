@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 
-from actors.app.simulation.daemon import Noticed
+from actors.app.simulation.house import Noticed
 from actors.app.simulation.invariants.checker import Checker
 from actors.app.simulation.invariants.truth import Holdings
 from actors.app.simulation.names import number_of

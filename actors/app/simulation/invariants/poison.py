@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from actors.app.simulation.daemon import Noticed
+from actors.app.simulation.house import Noticed
 from actors.app.simulation.invariants.checker import Checker
 from actors.runtime import DeadLetter, DeadReason, Exit, ExitReason
 
