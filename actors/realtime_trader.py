@@ -213,7 +213,7 @@ class RealtimeTrader(Actor):
                 rules.session_id, rules.instrument.id, message.rows.incarnation, self.address
             )
         )
-        loaded = SessionLoaded(message.rows, message.epoch, self.runtime.host.now())
+        loaded = SessionLoaded(message.rows, message.epoch)
         now_s = self.runtime.host.elapsed()
         for effect in self._heart(self._state, loaded, now_s):
             self._do(effect)

@@ -186,6 +186,7 @@ class SessionRows:
     orders: tuple[StoredOrder, ...]  # every non-terminal one, and those of the last 24 hours
     execution_ids: frozenset[str]  # of this session's instrument, last 7 days
     newest_fill_at: datetime | None
+    read_at: datetime  # the database's clock, as the rows' own instants: their ages are by it
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,11 +148,7 @@ def began_of(
     state: SessionState, event: SessionEvent, at: datetime, at_s: float, lost_count: int
 ) -> Began:
     """The life whose state is now about to be given that event."""
-    frozen = None
-    if isinstance(event, SessionLoaded):
-        at = event.loaded_at
-    else:
-        frozen = freeze(state)
+    frozen = None if isinstance(event, SessionLoaded) else freeze(state)
     return Began(at, at_s, state.rules, state.is_exits_only, frozen, lost_count)
 
 

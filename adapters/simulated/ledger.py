@@ -86,6 +86,7 @@ class MemoryLedger:
             orders=self._orders_of(session_id),
             execution_ids=frozenset(f.execution_id for f in fills if self._is_recent(f)),
             newest_fill_at=max((f.happened_at for f in fills), default=None),
+            read_at=store.now(),
         )
 
     async def position_qtys(self, account_id: AccountId) -> Mapping[SessionId, Quantity]:

@@ -82,10 +82,8 @@ class PostgresLedger:
         with answered("begin session"):
             async with self._pool.acquire() as connection, connection.transaction():
                 await _ensure_session(connection, session_id, account_id, instrument)
-                incarnation = await connection.fetchval(
-                    _BEGIN_SESSION, session_id, account_id, epoch
-                )
-                if incarnation is None:
+                begun = await connection.fetchrow(_BEGIN_SESSION, session_id, account_id, epoch)
+                if begun is None:
                     raise Fenced(f"epoch {epoch} does not hold account {account_id}")
                 position = await connection.fetchrow(
                     "select * from positions where session_id = $1", session_id
@@ -102,13 +100,14 @@ class PostgresLedger:
                 )
         return SessionRows(
             session_id=session_id,
-            incarnation=incarnation,
+            incarnation=begun["incarnation"],
             position_qty=Quantity(position["qty"]) if position else NO_QTY,
             position_avg_px=price_of(position["avg_px"]) if position else None,
             realized=position["realized"] if position else ZERO,
             orders=tuple(map(stored_order_of, orders)),
             execution_ids=frozenset(row["execution_id"] for row in executions),
             newest_fill_at=newest_fill_at,
+            read_at=begun["read_at"],
         )
 
     async def position_qtys(self, account_id: AccountId) -> Mapping[SessionId, Quantity]:

@@ -85,12 +85,12 @@ class Venue:
         self.close = candles[WARMUP - 1].close
         self.trades: list[tuple[datetime, Side, Decimal]] = []
         rows = SessionRows(
-            SESSION, 1, Quantity(Decimal(0)), None, Decimal(0), (), frozenset(), None
+            SESSION, 1, Quantity(Decimal(0)), None, Decimal(0), (), frozenset(), None, START
         )
         nothing = Decimal(0)
         calm = Heat(nothing, nothing, (), 0.0, Decimal(1), None, HeatLevel.CALM, {})
         for event in (
-            SessionLoaded(rows, 1, START),
+            SessionLoaded(rows, 1),
             StreamConnected(ACCOUNT),
             FeedFresh(AAPL.id),
             MarketOpened(START),

@@ -505,6 +505,14 @@ class JournalContract:
 
         assert [second.incarnation, third.incarnation] == [2, 3]
 
+    async def test_rows_are_as_old_as_the_servers_own_clock_says(self, begun: StoreStage):
+        await begun.journal.write([an_order_entry()])
+
+        rows = await begun.ledger.begin_session(SESSION, ACCOUNT, AAPL, 1)
+
+        age = rows.read_at - rows.orders[0].recorded_at
+        assert timedelta(0) <= age < timedelta(minutes=1)
+
     async def test_no_session_begins_under_a_lease_that_is_not_held(self, begun: StoreStage):
         with pytest.raises(Fenced):
             await begun.ledger.begin_session(SESSION, ACCOUNT, AAPL, 2)

@@ -76,7 +76,6 @@ class SessionLoaded:
 
     rows: SessionRows
     epoch: int
-    loaded_at: datetime  # the host's wall clock, to turn the rows' instants into ages
 
 
 @dataclass(frozen=True, slots=True)

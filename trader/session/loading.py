@@ -29,7 +29,7 @@ def loaded(state: SessionState, event: SessionLoaded, now_s: float) -> Effects:
     state.executions = set(rows.execution_ids)
     effects: Effects = ()
     for stored in sorted(rows.orders, key=lambda each: each.recorded_at):
-        effects += _take(state, stored, event, now_s)
+        effects += _take(state, stored, rows, now_s)
     state.stop_price = _standing_stop(rows) if rows.position_qty != 0 else None
     refresh_view(state)
     state.position_due_s = state.orders_due_s = now_s
@@ -37,9 +37,9 @@ def loaded(state: SessionState, event: SessionLoaded, now_s: float) -> Effects:
     return (*effects, AskExecutions(), *asked, *heat_report(state, now_s))
 
 
-def _take(state: SessionState, stored: StoredOrder, event: SessionLoaded, now_s: float) -> Effects:
+def _take(state: SessionState, stored: StoredOrder, rows: SessionRows, now_s: float) -> Effects:
     order = stored.order
-    age_s = (event.loaded_at - stored.recorded_at) / timedelta(seconds=1)
+    age_s = (rows.read_at - stored.recorded_at) / timedelta(seconds=1)
     working = WorkingOrder(
         order, is_exit=order.purpose is not Purpose.ENTRY, decided_s=now_s - age_s
     )

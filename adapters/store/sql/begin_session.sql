@@ -2,4 +2,4 @@
 update sessions s set incarnation = s.incarnation + 1, is_desired = true
 from (select from leases where account_id = $2 and epoch = $3 for key share) held
 where s.id = $1
-returning s.incarnation
+returning s.incarnation, clock_timestamp() as read_at

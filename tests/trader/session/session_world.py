@@ -119,8 +119,10 @@ class World:
 
     def start(self, rows: SessionRows | None = None) -> "World":
         """Load, connect, warm up, become ready."""
-        rows = rows or SessionRows(SESSION, 1, qty(0), None, Decimal(0), (), frozenset(), None)
-        self.tell(SessionLoaded(rows, 1, START))
+        rows = rows or SessionRows(
+            SESSION, 1, qty(0), None, Decimal(0), (), frozenset(), None, START
+        )
+        self.tell(SessionLoaded(rows, 1))
         self.tell(StreamConnected(ACCOUNT))
         self.tell(SeriesOpened(AAPL.id, Timeframe.M1, tuple(self._bars(5))))
         for event in (FeedFresh(AAPL.id), MarketOpened(START)):

@@ -187,7 +187,7 @@ class Storm:
             self._pass("keep")  # the journal's backlog is written before anything is loaded
         rows = done(self.ledger.begin_session(SESSION, ACCOUNT, AAPL.id, self.lease.epoch))
         self.gate.attach(AAPL.id, rows.incarnation)
-        self.fold(SessionLoaded(rows, self.lease.epoch, self._now()))
+        self.fold(SessionLoaded(rows, self.lease.epoch))
         self.fold(TradingStateChanged(self.trading, "as it stands"))
         if self.is_line_up:
             self.fold(StreamConnected(ACCOUNT))

@@ -1,6 +1,7 @@
 """The heart, event by event, in a toy world."""
 
 import math
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -374,7 +375,7 @@ def test_an_order_in_doubt_since_the_restart_counts_at_its_worst_and_hides_nothi
         row, Status.INITIALIZED, None, qty(0), None, "", qty(0), False, START, False
     )
     world = World().start(
-        SessionRows(SESSION, 2, qty(0), None, Decimal(0), (stored,), frozenset(), None)
+        SessionRows(SESSION, 2, qty(0), None, Decimal(0), (stored,), frozenset(), None, START)
     )
     world.bar(buy(10))
 
@@ -668,6 +669,7 @@ def test_after_a_restart_a_lost_cancel_is_asked_for_again() -> None:
         ),
         frozenset(each.execution_id for each in world.fills),
         None,
+        START,
     )
     world.state = SessionState(world.rules)
     world.start(rows)
@@ -676,6 +678,22 @@ def test_after_a_restart_a_lost_cancel_is_asked_for_again() -> None:
 
     assert world.state.orders[stop.order.id].status is Status.ACCEPTED
     assert world.state.stop_price == 90
+
+
+def test_an_order_is_as_old_as_the_database_says_whatever_our_clock_shows() -> None:
+    before = World(lose={"Submit"}).start()
+    before.bar(buy(10))
+    (row,) = before.rows.values()
+    recorded_at, read_at = START + timedelta(hours=1), START + timedelta(hours=1, seconds=30)
+    stored = StoredOrder(
+        row, Status.INITIALIZED, None, qty(0), None, "", qty(0), False, recorded_at, False
+    )
+    world = World()
+    world.start(
+        SessionRows(SESSION, 2, qty(0), None, Decimal(0), (stored,), frozenset(), None, read_at)
+    )
+
+    assert world.state.orders[row.id].sent_s == pytest.approx(world.now_s - 30, abs=1)
 
 
 def test_after_a_restart_a_stop_is_not_that_of_an_older_position() -> None:
@@ -691,7 +709,9 @@ def test_after_a_restart_a_stop_is_not_that_of_an_older_position() -> None:
     )
     world = World()
     world.position = qty(20)  # somebody bought them by hand
-    world.start(SessionRows(SESSION, 2, qty(20), None, Decimal(0), orders, frozenset(), None))
+    world.start(
+        SessionRows(SESSION, 2, qty(20), None, Decimal(0), orders, frozenset(), None, START)
+    )
     world.wait(1)
 
     assert world.state.stop_price is None
@@ -754,7 +774,7 @@ def test_whoever_sees_the_same_position_makes_the_same_exit(world: World) -> Non
     world.wait(1)
     twin = World(position=world.position, fills=world.fills, price=world.price)
     known = frozenset(each.execution_id for each in world.fills)
-    twin.start(SessionRows(SESSION, 2, qty(10), None, Decimal(0), (), known, None))
+    twin.start(SessionRows(SESSION, 2, qty(10), None, Decimal(0), (), known, None, START))
     for each in (world, twin):
         each.tell(CloseRequested("cmd-1", "operator"))
         each.wait(5)
