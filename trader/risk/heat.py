@@ -31,7 +31,7 @@ class HeatRules:
 
     stopless_loss_fraction_long: Decimal = Decimal(1)  # of the value; a price can fall to 0
     stopless_loss_fraction_short: Decimal = Decimal(2)  # a price has no top: a convention
-    promised_stop_s: float = 10.0  # after a fill the entry's stop may still be on its way
+    promised_stop_s: float = 10.0  # after its fill an entry's stop may still be on its way
     report_s: float = 5.0  # how often a session reports though nothing changes
 
 
@@ -103,7 +103,7 @@ def contribution(
     mark: Price | None,
     working: Iterable[WorkingOrder],
     stop_price: Price | None,
-    newest_fill_s: float | None,
+    newest_entry_fill_s: float | None,
     multiplier: Decimal,
     rules: HeatRules,
     now_s: float,
@@ -117,7 +117,9 @@ def contribution(
     if mark is None:
         return ZERO, ZERO
     sign = 1 if position_qty > 0 else -1
-    is_promised = newest_fill_s is not None and now_s - newest_fill_s <= rules.promised_stop_s
+    is_promised = (
+        newest_entry_fill_s is not None and now_s - newest_entry_fill_s <= rules.promised_stop_s
+    )
     rest = unit_loss(sign, mark, stop_price if is_promised else None, rules)
     orders = [each for each in working if each.is_open]
     if not orders:  # nothing can be added or taken away

@@ -21,7 +21,7 @@ def heat_report(state: SessionState, now_s: float) -> Effects:
             state.mark,
             working,
             state.stop_price,
-            state.newest_fill_s,
+            state.newest_entry_fill_s,
             state.multiplier,
             state.rules.heat,
             now_s,
@@ -29,8 +29,8 @@ def heat_report(state: SessionState, now_s: float) -> Effects:
     state.heat_sequence += 1
     state.heat_reported_s = now_s
     state.heat_due_s = now_s + state.rules.heat.report_s
-    if is_exposed and state.newest_fill_s is not None:
-        unpromised_s = state.newest_fill_s + state.rules.heat.promised_stop_s
+    if is_exposed and state.newest_entry_fill_s is not None:
+        unpromised_s = state.newest_entry_fill_s + state.rules.heat.promised_stop_s
         if now_s < unpromised_s:
             state.heat_due_s = min(state.heat_due_s, unpromised_s)
     state.owe(state.heat_due_s)

@@ -66,7 +66,7 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
     else:
         effects += _fold(state, working, fill)
         if not working.is_exit:
-            state.newest_entry_fill_at = fill.happened_at
+            state.newest_entry_fill_at, state.newest_entry_fill_s = fill.happened_at, now_s
             state.stop_price = stop_after(state, working.order)
     # Stops are sized and exits ended by the broker's word, so it is asked for at once.
     state.position_due_s = min(state.position_due_s, now_s + AFTER_FILL_S)

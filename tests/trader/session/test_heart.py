@@ -349,6 +349,20 @@ def test_an_exit_that_would_add_since_the_position_was_taken_is_withdrawn(
     assert exit_order not in world.working()
 
 
+def test_a_piece_of_an_exit_promises_no_stop_for_the_rest(world: World) -> None:
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    world.fill_markets = False
+    world.bar(leave())
+    world.wait(15)
+    (exit_order,) = world.working()  # the stop has made room for it
+    world.fill(exit_order, Decimal(1))
+    world.wait(1)
+
+    newest = [each for each in world.done if isinstance(each, ReportHeat)][-1]
+    assert newest.contribution.high >= 900
+
+
 def test_an_adjustment_rings_before_its_row_is_kept(world: World) -> None:
     foreign(world, 7)
     world.wait(40)
