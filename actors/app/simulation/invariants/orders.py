@@ -65,7 +65,10 @@ class DurableFirst(Recordings):
         if any(disk.spool.holds(order_id.encode()) for disk in disks):
             return
         had_disk = not any(disk.left_s(each) for disk in disks for each in DiskTrouble)
-        is_exit = write.body.get("side") == ("sell" if write.position_qty > 0 else "buy")
+        # The venue's own order: the body of a replace does not name the side.
+        is_exit = write.order is not None and (
+            write.order.request.side.sign * write.position_qty < 0
+        )
         if had_disk or not is_exit:
             self.broken(f"{order_id} is at the venue and nowhere else")
 
