@@ -39,6 +39,8 @@ def resend(state: SessionState, working: WorkingOrder, now_s: float) -> Effects:
     proof = state.proofs.get(order_id)
     if proof is None or working.order.replaces is not None:  # that leaves as a replace, never alone
         return NOTHING
+    if working.is_protective and working.order.stop_price != state.stop_price:
+        return NOTHING  # the position that it was to guard is over, or its stop has moved
     if not working.is_exit and working.order.incarnation != state.incarnation:
         return NOTHING
     if gating.why_not_now(state, working, now_s) is not None:

@@ -34,6 +34,7 @@ from trader.orders.order import (
     Order,
     OrderReport,
     OrderType,
+    Purpose,
     Replace,
     Side,
     Status,
@@ -317,7 +318,8 @@ class World:
     def _submit(self, order: Order) -> list[SessionEvent]:
         assert order.id in self.rows, "an order left without its row"
         answers: list[SessionEvent] = [OrderSubmitted(order.id)]
-        if "request" in self.lose:
+        is_stop = order.purpose is Purpose.PROTECT
+        if "request" in self.lose or ("stop request" in self.lose and is_stop):
             return [*answers, OrderUnanswered(order.id, "timeout")]
         self.arrivals.append(order.id)
         if order.id not in self.venue:

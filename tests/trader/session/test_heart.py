@@ -965,3 +965,18 @@ def test_sessions_of_one_account_ask_together_whatever_each_of_them_has_done(wor
                 asked[each is idle].append(second)
 
     assert asked[True] == asked[False] == [150, 180, 210, 240]
+
+
+def test_the_lost_stop_of_a_position_that_is_over_is_not_sent_for_the_next_one(world: World) -> None:
+    world.lose = {"stop request"}
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    (lost,) = [order.id for order in world.rows.values() if order.purpose is Purpose.PROTECT]
+    world.bar(leave())
+    world.wait(15)
+    world.lose = set()
+    world.bar(buy(10, stop=95))
+    world.wait(300)
+
+    assert lost not in world.venue
+    assert [str(each.order.stop_price) for each in world.working()] == ["95"]
