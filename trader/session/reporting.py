@@ -13,7 +13,7 @@ from trader.orders.lifecycle import Happening, happening_of
 from trader.orders.order import Fill, Order, OrderReport, Status
 from trader.orders.reconcile import FindingKind, judge_report
 from trader.orders.working import WorkingOrder
-from trader.positions.position import nearer_stop
+from trader.positions.position import LAG_S, nearer_stop
 from trader.records import FillEntry
 from trader.session import asking, changing
 from trader.session.adopting import adopt
@@ -54,6 +54,8 @@ def filled(state: SessionState, event: OrderFilled, now_s: float) -> Effects:
     )
     state.broker.fold_fill(fill.side, fill.qty, now_s)
     state.newest_fill_s = now_s
+    state.fresh_fills = [each for each in state.fresh_fills if now_s < each[0] + LAG_S]
+    state.fresh_fills.append((now_s, fill.side.sign * fill.qty))
     if state.mark is None:
         state.mark, state.marked_s = fill.price, now_s
     if state.position.qty * before.qty <= 0:

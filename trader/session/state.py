@@ -63,6 +63,8 @@ class SessionState:
     executions: set[str] = field(default_factory=set)
     newest_execution: tuple[datetime, str] | None = None  # the venue's, whatever came first
     newest_fill_s: float | None = None
+    differs_since_s: float | None = None  # broker and memory, without a break
+    fresh_fills: list[tuple[float, Decimal]] = field(default_factory=list)  # seen, signed quantity
     newest_entry_fill_s: float | None = None  # the stop that it carried is on its way for a while
     newest_entry_fill_at: datetime | None = None  # venue time: a stop judges no older extremes
     cursor: SeriesCursor | None = None

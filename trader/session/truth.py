@@ -53,12 +53,12 @@ def position_reported(state: SessionState, event: PositionReported, now_s: float
         state.position,
         event.database_qty,
         event,
-        is_in_flight=_is_in_flight(state, now_s),
+        is_in_flight=_may_lag(state, event, now_s) or _is_in_flight(state, now_s),
         missed_qty=missing,
     )
     match verdict:
         case Agree():
-            state.differing = ""
+            state.differing, state.differs_since_s = "", None
             told = [w for w in state.orders.values() if _is_told(w, event.asked_s)]
             return (*_assume_filled(told), *_reconciled(state, now_s))
         case Wait():
@@ -68,16 +68,14 @@ def position_reported(state: SessionState, event: PositionReported, now_s: float
             if state.differing != seen:
                 state.differing = seen
                 return _look_into(state, now_s)
-            state.differing = ""
+            state.differing, state.differs_since_s = "", None
             return _adjust(state, event, verdict, now_s)
         case _:
             assert_never(verdict)
 
 
 def _is_in_flight(state: SessionState, now_s: float) -> bool:
-    """Whether a fill or order is so fresh that broker and memory may rightly differ a moment."""
-    if state.newest_fill_s is not None and now_s < state.newest_fill_s + LAG_S:
-        return True
+    """Whether an order is so fresh that broker and memory may rightly differ for a moment."""
     return any(
         w.is_open
         and w.order.type is OrderType.MARKET
@@ -85,6 +83,30 @@ def _is_in_flight(state: SessionState, now_s: float) -> bool:
         and now_s - (w.decided_s if w.sent_s is None else w.sent_s) < FRESH_S
         for w in state.orders.values()
     )
+
+
+def _may_lag(state: SessionState, event: PositionReported, now_s: float) -> bool:
+    """Whether a copy may have answered that has not heard of our newest fills.
+
+    What they explain waits; what they do not explain waits as long as a copy may lag, and no
+    longer, however often we trade.
+    """
+    if event.qty == state.position.qty:
+        return False
+    if state.differs_since_s is None:
+        state.differs_since_s = now_s
+    fills = state.fresh_fills
+    is_fresh = bool(fills) and event.asked_s < fills[-1][0] + LAG_S
+    if is_fresh and now_s < state.differs_since_s + LAG_S:
+        return True
+    held = state.position.qty
+    for seen_s, signed_qty in reversed(state.fresh_fills):
+        if event.asked_s >= seen_s + LAG_S:
+            return False
+        held = Quantity(held - signed_qty)
+        if held == event.qty:
+            return True
+    return False
 
 
 def _is_told(working: WorkingOrder, asked_s: float) -> bool:

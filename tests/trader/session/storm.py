@@ -813,6 +813,7 @@ class Storm:
         if not self.is_line_up:
             self.set_line(True)
         self.say_heat(HeatLevel.CALM)
+        self.come("stream", *map(OrderFilled, self.fills))  # as the account's sweeps read them
         self.drain()
         rules = self.rules
         self.wait(rules.position_period_s + rules.order_period_s + 1)

@@ -967,7 +967,9 @@ def test_sessions_of_one_account_ask_together_whatever_each_of_them_has_done(wor
     assert asked[True] == asked[False] == [150, 180, 210, 240]
 
 
-def test_the_lost_stop_of_a_position_that_is_over_is_not_sent_for_the_next_one(world: World) -> None:
+def test_the_lost_stop_of_a_position_that_is_over_is_not_sent_for_the_next_one(
+    world: World,
+) -> None:
     world.lose = {"stop request"}
     world.bar(buy(10, stop=90))
     world.wait(1)
@@ -980,3 +982,15 @@ def test_the_lost_stop_of_a_position_that_is_over_is_not_sent_for_the_next_one(w
 
     assert lost not in world.venue
     assert [str(each.order.stop_price) for each in world.working()] == ["95"]
+
+
+def test_what_no_fill_of_ours_explains_is_adjusted_however_often_we_trade(world: World) -> None:
+    world.bar(buy(1))
+    world.wait(40)
+    foreign(world, 300)
+    for _ in range(8):
+        world.bar(buy(1))
+        world.wait(4)
+
+    assert world.state.position.qty == world.position
+    assert len(world.kept(AdjustmentEntry)) == 1
