@@ -5,6 +5,7 @@ part, what was not flushed yet.
 """
 
 import errno
+import math
 import os
 import random
 from collections.abc import Callable
@@ -31,6 +32,7 @@ class Disk:
         self.chance = random.Random(f"disk {seed}")
         self.spool = MemoryFile(self)
         self.halt_file = MemoryHaltFile(self)
+        self.refused_s = -math.inf  # when it last refused a write, or let one hang
         self._elapsed = elapsed
         self._until_s: dict[DiskTrouble, float] = {}
 
@@ -50,10 +52,15 @@ class Disk:
         """How much longer it lasts; 0: there is none."""
         return max(0.0, self._until_s.get(trouble, 0.0) - self._elapsed())
 
+    def now_s(self) -> float:
+        """Seconds of the world."""
+        return self._elapsed()
+
     def refuse(self, *troubles: DiskTrouble) -> None:
         """Raises OSError while one of them lasts."""
         for trouble in troubles:
             if self.left_s(trouble):
+                self.refused_s = self._elapsed()
                 code = errno.ENOSPC if trouble is DiskTrouble.FULL else errno.EIO
                 raise OSError(code, os.strerror(code))
 
@@ -80,6 +87,8 @@ class MemoryFile:
         before = offset, bytes(self._bytes[offset : offset + len(data)])
         self._bytes[offset : offset + len(data)] = data
         self._unflushed.append(before)
+        if self._disk.left_s(DiskTrouble.HANGING):
+            self._disk.refused_s = self._disk.now_s()
         flush_s = self._disk.chance.uniform(*FLUSH_S) + self._disk.left_s(DiskTrouble.HANGING)
         await self.line.ask(Way(flush_s, 0.0), lambda: self._flush(before), "flush")
 

@@ -42,7 +42,7 @@ async def _blocked(stage: HouseStage) -> None:
     async def is_blocked() -> bool:
         return (await stage.state(AAPL)).heat_level is HeatLevel.BLOCK
 
-    await until(is_blocked)
+    await until(is_blocked, within_s=30)  # it waits while IBM's own last fill is fresh
 
 
 async def _incomplete(stage: HouseStage) -> None:

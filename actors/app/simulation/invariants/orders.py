@@ -3,13 +3,14 @@
 from decimal import Decimal
 
 from actors.app.simulation.invariants.checker import Checker
-from adapters.simulated.disk import DiskTrouble
 from adapters.simulated.history import WriteArrived
 from adapters.simulated.rows import Adopted, Committed
+from adapters.simulated.store import SPOOL_RECORDS_COUNT_MAX
 from trader.ids import ClientOrderId
 from trader.orders.order import Change, Order, OrderType, Purpose, Replace, Status
 from trader.records import ChangeEntry, OrderEntry, ProgressEntry
 
+IN_MEMORY_S = 180.0  # an exit whose record the disk refused may go out again so much later
 MAKES_ORDERS = ("POST", "PATCH")
 TYPES = {
     OrderType.MARKET: "market",
@@ -58,18 +59,22 @@ class DurableFirst(Recordings):
     promise = "when the broker has an order, a committed row or a spool record has it too"
 
     def made(self, write: WriteArrived, order_id: ClientOrderId) -> None:
-        """Rows, or the disk of a machine; with no disk either an exit may leave all the same."""
+        """Rows, or the disk of a machine; with no room there an exit may leave all the same."""
         if order_id in self.recorded:
             return
-        disks = [daemon.disk for daemon in self.world.daemons]
-        if any(disk.spool.holds(order_id.encode()) for disk in disks):
+        daemons = self.world.daemons
+        if any(daemon.disk.spool.holds(order_id.encode()) for daemon in daemons):
             return
-        had_disk = not any(disk.left_s(each) for disk in disks for each in DiskTrouble)
+        had_room = not any(
+            write.at_s < daemon.disk.refused_s + IN_MEMORY_S
+            or (daemon.house and daemon.house.store.spool.record_count() >= SPOOL_RECORDS_COUNT_MAX)
+            for daemon in daemons
+        )
         # The venue's own order: the body of a replace does not name the side.
         is_exit = write.order is not None and (
             write.order.request.side.sign * write.position_qty < 0
         )
-        if had_disk or not is_exit:
+        if had_room or not is_exit:
             self.broken(f"{order_id} is at the venue and nowhere else")
 
 
