@@ -6,7 +6,7 @@ an older epoch or incarnation takes no effect.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from trader.accounts.account import Balance
@@ -207,3 +207,8 @@ class HeldByAnother:
     holder: str
     epoch: int
     expires_at: datetime
+
+    @classmethod
+    def gone(cls, account_id: AccountId) -> "HeldByAnother":
+        """Nobody's: the row was deleted, or the database is an older one. It is claimed anew."""
+        return cls(account_id, "nobody", 0, datetime.min.replace(tzinfo=UTC))

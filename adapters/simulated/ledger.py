@@ -44,15 +44,17 @@ class MemoryLedger:
 
     async def renew(self, lease: Lease, ttl_s: float) -> Lease | HeldByAnother:
         """Prolong it, also when it ran out and nobody took it."""
-        row = self._store.leases[lease.account_id]
+        row = self._store.leases.get(lease.account_id)
+        if row is None:
+            return HeldByAnother.gone(lease.account_id)
         if (row.holder, row.epoch) != (lease.holder, lease.epoch):
             return HeldByAnother(lease.account_id, row.holder, row.epoch, row.expires_at)
         return self._prolonged(lease.account_id, lease.holder, lease.epoch, ttl_s)
 
     async def release(self, lease: Lease) -> None:
         """Give it back at once; nothing happens when it is not ours any more."""
-        row = self._store.leases[lease.account_id]
-        if (row.holder, row.epoch) == (lease.holder, lease.epoch):
+        row = self._store.leases.get(lease.account_id)
+        if row is not None and (row.holder, row.epoch) == (lease.holder, lease.epoch):
             ended = self._store.now() - timedelta(microseconds=1)
             self._store.commit(replace(row, expires_at=ended), self._by)
 

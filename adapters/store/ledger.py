@@ -179,5 +179,6 @@ async def _ensure_session(
 
 async def _holder(connection: AnyConnection, account_id: AccountId) -> HeldByAnother:
     row = await connection.fetchrow("select * from leases where account_id = $1", account_id)
-    assert row is not None, f"the lease of {account_id} was deleted by hand"
+    if row is None:
+        return HeldByAnother.gone(account_id)
     return HeldByAnother(account_id, row["holder"], row["epoch"], row["expires_at"])

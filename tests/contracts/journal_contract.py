@@ -487,6 +487,13 @@ class JournalContract:
 
         assert isinstance(await stage.ledger.renew(lease, TTL_S), Lease)
 
+    async def test_a_lease_whose_row_is_gone_is_ours_no_more(self, stage: StoreStage):
+        forgotten = Lease(ACCOUNT, "house-a", 1, 1_000.0)
+
+        assert isinstance(await stage.ledger.renew(forgotten, TTL_S), HeldByAnother)
+        await stage.ledger.release(forgotten)
+        assert isinstance(await stage.ledger.claim(ACCOUNT, "house-a", TTL_S), Lease)
+
     async def test_a_released_lease_is_free_at_once(self, stage: StoreStage):
         lease = await stage.ledger.claim(ACCOUNT, "house-a", TTL_S)
         assert isinstance(lease, Lease)
