@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trader.money import NO_QTY, ZERO, Price, Quantity
-from trader.orders.order import Side
+from trader.orders.order import Side, Status
 from trader.orders.working import WorkingOrder
 from trader.positions.events import PositionReported
 
@@ -137,5 +137,14 @@ def reducible(broker_qty: Quantity, working: Iterable[WorkingOrder]) -> Quantity
 
 
 def _rests(working: WorkingOrder) -> bool:
-    """A stop that has begun to fill has triggered: its rest is about to leave too."""
-    return working.is_protective and working.cum_qty == 0 and working.applied_qty == 0
+    """A stop that the venue has, and of which nothing has filled.
+
+    One that has begun to fill has triggered: its rest is about to leave too. One that is UNKNOWN
+    may arrive late, and then fire at once: beside an exit of the same shares it would overshoot.
+    """
+    return (
+        working.is_protective
+        and working.status is not Status.UNKNOWN
+        and working.cum_qty == 0
+        and working.applied_qty == 0
+    )

@@ -967,21 +967,34 @@ def test_sessions_of_one_account_ask_together_whatever_each_of_them_has_done(wor
     assert asked[True] == asked[False] == [150, 180, 210, 240]
 
 
-def test_the_lost_stop_of_a_position_that_is_over_is_not_sent_for_the_next_one(
-    world: World,
-) -> None:
+def test_the_lost_stop_of_a_position_that_is_over_is_not_sent_for_the_next_one(world: World) -> None:
     world.lose = {"stop request"}
     world.bar(buy(10, stop=90))
     world.wait(1)
     (lost,) = [order.id for order in world.rows.values() if order.purpose is Purpose.PROTECT]
-    world.bar(leave())
-    world.wait(15)
+    foreign(world, -10)
+    world.wait(30)
     world.lose = set()
     world.bar(buy(10, stop=95))
     world.wait(300)
 
     assert lost not in world.venue
     assert [str(each.order.stop_price) for each in world.working()] == ["95"]
+
+
+def test_an_exit_does_not_leave_beside_a_stop_that_may_still_arrive(world: World) -> None:
+    world.lose = {"stop request", "resend"}
+    world.bar(buy(10, stop=90))
+    world.wait(1)
+    world.move(89)
+    world.wait(5)
+    exits = [order for order in world.rows.values() if order.purpose is Purpose.EXIT]
+    assert exits == []  # fired late, the stop would take the same shares once more
+
+    world.lose = set()
+    world.wait(300)
+
+    assert world.position == 0
 
 
 def test_what_no_fill_of_ours_explains_is_adjusted_however_often_we_trade(world: World) -> None:
