@@ -77,7 +77,8 @@ class HeatCovers(Checker):
         entries = [each for each in orders if (row := self._row(each)) and _is_entry(row)]
         replaced = {each.replaces for each in entries}  # it fills no more once its successor works
         entries = [each for each in entries if each.id not in replaced]
-        stops = [each for each in orders if (row := self._row(each)) and not _is_entry(row)]
+        # A row that a lagging replica forgot takes no stop from the venue.
+        stops = [each for each in orders if not (row := self._row(each)) or not _is_entry(row)]
         stops += [
             each for each in books.orders_by_client_id.values() if self._is_mute(each, symbol)
         ]
