@@ -295,6 +295,10 @@ class Line:
 
     def _fill(self, ask: Ask, past: list[Candle]) -> LineEvents:
         before = self._before_live(ask)
+        if self._held and before is not None:
+            held_at = {candle.opened_at for candle in self._held}
+            between = (c for c in past if before < c.opened_at < max(held_at))
+            self._held += [c for c in between if c.opened_at not in held_at]  # the feed lost them
         past = [candle for candle in past if before is None or candle.opened_at < before]
         held = self.series.since(None)
         if self.depth_loaded and ask.limit is None:

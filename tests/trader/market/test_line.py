@@ -479,6 +479,18 @@ def test_a_lost_bar_that_comes_late_fills_its_hole_before_the_next_one_goes_on()
     assert closed[1].previous_at == at(660)
 
 
+def test_a_bar_lost_between_two_that_wait_for_the_first_history_is_not_left_out() -> None:
+    line = a_line(seconds=600)
+    line.bar(a_bar(10), 660)
+    line.bar(a_bar(12), 780)
+
+    events = answer(line, 781, *range(13))
+
+    closed = [event for event in events if isinstance(event, CandleClosed)]
+    assert minutes(line.series.since(None)) == list(range(13))
+    assert minutes(event.candle for event in closed) == [10, 11, 12]
+
+
 def test_a_hole_that_history_does_not_explain_is_doubtful() -> None:
     line = a_line(seconds=600)
     answer(line, 600, *range(10))
