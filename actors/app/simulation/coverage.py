@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from actors.app.simulation.faults import KINDS
-from adapters.simulated.history import FaultStruck, FeedFaultMet
+from adapters.simulated.history import FaultStruck, FeedFaultMet, StrategyMisbehaved
 from trader.orders.order import Status
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Cell = tuple[str, str]  # fault, status
 AIM_S = 60.0  # for so long it waits for its moment
-RECENT_S = 5.0  # an order that ended so lately counts as being in that state
+RECENT_S = 30.0  # an order that ended so lately counts as being in that state
 AIMED = (
     Status.INITIALIZED,
     Status.SUBMITTED,
@@ -34,7 +34,8 @@ AIMED = (
 )
 
 
-# In which a fault can meet an order. PENDING_RECORD is in memory only: nothing is at risk yet.
+# In which every fault must meet orders. PENDING_RECORD is in memory only: nothing is at risk yet.
+# EXPIRED takes two minutes of silence first, so it is counted and not demanded.
 MET = (
     Status.INITIALIZED,
     Status.SUBMITTED,
@@ -45,7 +46,6 @@ MET = (
     Status.PARTIALLY_FILLED,
     Status.FILLED,
     Status.CANCELED,
-    Status.EXPIRED,
     Status.REJECTED,
     Status.DENIED,
 )
@@ -67,6 +67,7 @@ class Coverage:
         world.on_status(self._reached)
         world.history.listen(FaultStruck, lambda struck: self._count(struck.kind))
         world.history.listen(FeedFaultMet, lambda met: self._count(met.kind))
+        world.history.listen(StrategyMisbehaved, lambda did: self._count(did.kind))
 
     async def moment(self) -> None:
         """Wait for the moment of a strike, if it is aimed at one."""

@@ -51,6 +51,7 @@ class Plan:
     strikes: tuple[Strike, ...]  # in order of time
     trouble_s: float = TROUBLE_S
     calm_s: float = CALM_S
+    is_thin: bool = False  # orders fill in pieces until the faults are over
 
 
 def draw(seed: int, faults: Sequence[str], *, strategy: str = "", commands: bool = True) -> Plan:
@@ -81,6 +82,7 @@ def draw(seed: int, faults: Sequence[str], *, strategy: str = "", commands: bool
         latency_s=chance.choice((0.002, 0.02, 0.2)),
         block_ratio=Decimal(chance.choice(("0.9", "0.9", "0.06", "0.03"))),
         kinds=kinds,
+        is_thin=bool(kinds) and chance.random() < 0.15,
         strikes=tuple(sorted(strikes, key=lambda strike: strike.at_s)),
     )
 

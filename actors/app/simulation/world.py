@@ -40,6 +40,7 @@ from trader.records import OrderEntry, ProgressEntry
 
 CASH = Decimal(100_000)
 PREFILL_BARS_COUNT = 30
+THIN = Decimal("0.00004")  # of the volume: what is ordered fills in pieces
 
 
 class World:
@@ -86,6 +87,8 @@ class World:
     def begin(self) -> None:
         """Prices move, and the daemon boots at its second."""
         self.venue.resume()
+        if self.plan.is_thin:
+            self.venue.thin_out(THIN)
         self.later(self.plan.boot_at_s, self.daemon.start)
 
     def lift(self) -> None:
