@@ -967,7 +967,7 @@ def test_sessions_of_one_account_ask_together_whatever_each_of_them_has_done(wor
     assert asked[True] == asked[False] == [150, 180, 210, 240]
 
 
-def test_the_lost_stop_of_a_position_that_is_over_is_not_sent_for_the_next_one(world: World) -> None:
+def test_the_lost_stop_of_a_position_that_is_over_is_not_sent_for_the_next(world: World) -> None:
     world.lose = {"stop request"}
     world.bar(buy(10, stop=90))
     world.wait(1)
