@@ -224,7 +224,7 @@ def test_a_window_with_a_bar_that_never_was_is_found() -> None:
 
 def test_a_bar_that_nobody_was_asked_about_is_found() -> None:
     watched = Watched(OnEveryBar)
-    watched.world.names = lambda: [f"trader:{each.name}" for each in PLAN.sessions]  # type: ignore[method-assign]
+    watched.world.running = lambda: [f"trader:{each.name}" for each in PLAN.sessions]  # type: ignore[method-assign]
     watched.open(watched.past[-5:])
     watched.passes(60)
     watched.ask(watched.finish())

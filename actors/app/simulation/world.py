@@ -17,7 +17,7 @@ from actors.app.simulation.names import number_of
 from actors.app.simulation.plan import Plan
 from actors.desk_snapshot import everybody
 from actors.realtime_trader import DescribeSession, SessionPicture, name_of
-from actors.runtime import SimulatedLoop, SimulationHost
+from actors.runtime import SimulatedLoop, SimulationHost, State
 from actors.sessions import guardian_name
 from adapters.sandbox.accounts import Account
 from adapters.sandbox.orders import Fate
@@ -218,6 +218,12 @@ class World:
         if house is None:
             return []
         return [each.name for each in everybody(house.runtime.tree()) if not each.children]
+
+    def running(self) -> list[str]:
+        """Who runs: one that is quarantined has a name, and does nothing."""
+        house = self.daemon.house
+        tree = () if house is None else everybody(house.runtime.tree())
+        return [each.name for each in tree if each.state is State.RUNNING]
 
     def statuses(self, recent_s: float) -> list[Status]:
         """Where each order stands that is open or has ended lately."""

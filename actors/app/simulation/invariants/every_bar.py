@@ -56,7 +56,7 @@ class OnEveryBar(BarsOfTheVenue):
             for each in self.world.rows.decisions
         }
         traders = {f"trader:{each.name}" for each in self.world.plan.sessions}
-        running = traders.intersection(self.world.names())
+        running = traders.intersection(self.world.running())
         for plan in self.world.plan.sessions:
             session_id = SessionId(plan.name)
             since_s = self._since_s.get(session_id)
